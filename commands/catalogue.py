@@ -1,0 +1,347 @@
+"""Every command type is here, as data; REST, the wire, the admin, the docs and the tests read this table.
+
+A type says which fields a request has, how each is checked before it is stored, and what the machine must know.
+Source: API.md "Types and their rules". This file does not know Django.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from commands.machine import Kind
+from pki import certificates, private_keys
+from pki.errors import Invalid
+from tenants.errors import Refusal
+
+MASK = "***"
+"""What stands where a secret was, everywhere but on the wire to its device."""
+
+Check = Callable[[object, datetime], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a request: `check` gives the value to store or raises `Invalid`; `schema` is for OpenAPI."""
+
+    name: str
+    check: Check
+    schema: Mapping[str, object]
+    secret: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CommandType:
+    """A kind of command. `pairs` is set where the request is free text pairs instead of named fields.
+
+    `together` checks what no field can check alone and raises `Mismatch`.
+    """
+
+    name: str
+    kind: Kind
+    summary: str
+    fields: tuple[Field, ...] = ()
+    pairs: Check | None = None
+    together: Callable[[Mapping[str, str]], Mapping[str, str]] | None = None
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The names of the fields that are encrypted at rest and masked."""
+        return tuple(field.name for field in self.fields if field.secret)
+
+
+class Mismatch(Exception):
+    """Two fields do not go together; `field` is the one to correct."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        self.field = field
+        self.reason = reason
+        super().__init__(field)
+
+
+# ---- checks of single values
+
+SEC_TAG_MOST = 2_147_483_647
+PEM_MOST = 16 * 1024
+PAIRS_MOST, PAIR_NAME_MOST, PAIR_VALUE_MOST = 100, 64, 1024
+RDN_NAMES = frozenset(
+    "CN C O OU L ST S R SN DC emailAddress serialNumber postalAddress postalCode title givenName initials "
+    "dnQualifier pseudonym generationQualifier".split()
+)
+_UNFIT = re.compile('[\x00-\x1f\x7f"\ud800-\udfff]')
+_HEX = re.compile(r"(?:[0-9A-Fa-f]{2}){8,64}")
+
+
+def _integer(value: object, now: datetime) -> object:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= SEC_TAG_MOST:
+        raise Invalid(f"Must be a whole number from 0 to {SEC_TAG_MOST}.")
+    return value
+
+
+def _text(value: object, least: int, most: int) -> str:
+    if not isinstance(value, str) or not least <= len(value) <= most:
+        raise Invalid(f"Must be a text of {least} to {most} characters.")
+    return value
+
+
+def _line(value: object, least: int, most: int) -> str:
+    """One line that fits between the quotes of a modem command."""
+    text = _text(value, least, most)
+    if _UNFIT.search(text):
+        raise Invalid('Must not hold line breaks, control characters or ".')
+    return text
+
+
+def _attributes(value: object, now: datetime) -> object:
+    text = _line(value, 0, 256)
+    for part in filter(None, re.split(r"(?<!\\),", text)):
+        name, _, content = part.strip().partition("=")
+        if name not in RDN_NAMES or not content:
+            raise Invalid(
+                "Must be a list like CN=pump-17,O=Example,C=NO; use " + ", ".join(sorted(RDN_NAMES))
+            )
+    return text
+
+
+def _key_usage(value: object, now: datetime) -> object:
+    if not isinstance(value, str) or not re.fullmatch("[01]{9}", value):
+        raise Invalid(
+            "Must be nine digits 0 or 1: digitalSignature, nonRepudiation, keyEncipherment, dataEncipherment, "
+            "keyAgreement, keyCertSign, cRLSign, encipherOnly, decipherOnly. For TLS send 101000000."
+        )
+    return value
+
+
+def _authorities(value: object, now: datetime) -> object:
+    return certificates.check_authorities(_text(value, 1, PEM_MOST), now)
+
+
+def _chain(value: object, now: datetime) -> object:
+    return certificates.check_chain(_text(value, 1, PEM_MOST), now)
+
+
+def _pem(value: object, now: datetime) -> object:
+    return _text(value, 1, PEM_MOST)
+
+
+def _password(value: object, now: datetime) -> object:
+    return _line(value, 1, 128)
+
+
+def _identity(value: object, now: datetime) -> object:
+    return _line(value, 1, 128)
+
+
+def _psk(value: object, now: datetime) -> object:
+    if not isinstance(value, str) or not _HEX.fullmatch(value):
+        raise Invalid("Must be an even number of hexadecimal digits, 16 to 128 of them.")
+    return value
+
+
+def _pairs(value: object, now: datetime) -> object:
+    if not isinstance(value, Mapping) or not 1 <= len(value) <= PAIRS_MOST:
+        raise Invalid(f"Must be an object of 1 to {PAIRS_MOST} text pairs.")
+    for name, content in value.items():
+        if not isinstance(name, str) or not 1 <= len(name) <= PAIR_NAME_MOST or _UNFIT.search(name):
+            raise Invalid(f"Each name must be one line of 1 to {PAIR_NAME_MOST} characters.")
+        if not isinstance(content, str) or len(content) > PAIR_VALUE_MOST or not _storable(content):
+            raise Invalid(f"{name!r}: each value must be a text of at most {PAIR_VALUE_MOST} characters.")
+    return dict(value)
+
+
+def _storable(text: str) -> bool:
+    return "\x00" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+def _key_opens(values: Mapping[str, str]) -> Mapping[str, str]:
+    try:
+        return {**values, "content": private_keys.check_encrypted_key(values["content"], values["password"])}
+    except private_keys.WrongPassword as invalid:
+        raise Mismatch("password", invalid.reason) from None
+    except Invalid as invalid:
+        raise Mismatch("content", invalid.reason) from None
+
+
+def _schema(description: str, **more: object) -> Mapping[str, object]:
+    return {"type": "string", "description": description, **more}
+
+
+SEC_TAG = Field(
+    "secTag",
+    _integer,
+    {
+        "type": "integer",
+        "minimum": 0,
+        "maximum": SEC_TAG_MOST,
+        "description": "The slot of the device's credential store.",
+    },
+)
+
+
+def _content(check: Check, description: str, secret: bool = False) -> Field:
+    return Field("content", check, _schema(description, maxLength=PEM_MOST), secret)
+
+
+TYPES: Mapping[str, CommandType] = {
+    made.name: made
+    for made in (
+        CommandType(
+            "clientPrivateKeyGeneration",
+            Kind.KEY,
+            "The device makes a key pair in the slot and answers with the public key.",
+            (SEC_TAG,),
+        ),
+        CommandType(
+            "cloudAccessKeyGeneration",
+            Kind.KEY,
+            "The same, and the public key becomes the device's `publicKey` credential here.",
+            (SEC_TAG,),
+        ),
+        CommandType(
+            "certificateSigningRequest",
+            Kind.CSR,
+            "The device makes a key pair in the slot and answers with a certificate signing request.",
+            (
+                SEC_TAG,
+                Field(
+                    "attributes",
+                    _attributes,
+                    _schema("The subject, e.g. CN=pump-17,O=Example,C=NO.", maxLength=256),
+                ),
+                Field(
+                    "keyUsage",
+                    _key_usage,
+                    _schema("Nine digits, as X.509 orders the key usages.", pattern="^[01]{9}$"),
+                ),
+            ),
+        ),
+        CommandType(
+            "serverCertificate",
+            Kind.PLAIN,
+            "The device stores the CA certificates that it trusts.",
+            (SEC_TAG, _content(_authorities, "PEM, 1 to 10 CA certificates that have not expired.")),
+        ),
+        CommandType(
+            "clientCertificate",
+            Kind.PLAIN,
+            "The device stores its own certificate.",
+            (SEC_TAG, _content(_chain, "PEM, the device's certificate first, none expired.")),
+        ),
+        CommandType(
+            "clientPrivateKey",
+            Kind.PLAIN,
+            "The device stores a private key that was made elsewhere.",
+            (
+                SEC_TAG,
+                _content(_pem, "Encrypted PKCS#8 PEM.", secret=True),
+                Field("password", _password, _schema("The password that opens it.", maxLength=128), True),
+            ),
+            together=_key_opens,
+        ),
+        CommandType(
+            "preSharedKey",
+            Kind.PLAIN,
+            "The device stores a pre-shared key.",
+            (
+                SEC_TAG,
+                Field("identity", _identity, _schema("The PSK identity.", minLength=1, maxLength=128)),
+                Field(
+                    "secret",
+                    _psk,
+                    _schema(
+                        "Hexadecimal, an even number of digits.",
+                        pattern="^(?:[0-9A-Fa-f]{2})+$",
+                        minLength=16,
+                        maxLength=128,
+                    ),
+                    True,
+                ),
+            ),
+        ),
+        CommandType(
+            "config", Kind.PLAIN, "The device stores these settings: 1 to 100 text pairs.", pairs=_pairs
+        ),
+        CommandType("finished", Kind.FINISHED, "The list is complete: the device is provisioned."),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A checked request: `params` as stored, secrets masked; `secrets` holds what was masked."""
+
+    type: CommandType
+    params: Mapping[str, object]
+    secrets: Mapping[str, str]
+
+
+def check(request: object, now: datetime) -> Request:
+    """The request if every field of it holds. Raises `Refusal` INVALID that names each wrong field."""
+    if not isinstance(request, Mapping) or len(request) != 1:
+        raise _refusal({"request": ["Must be an object with exactly one key, the command's type."]})
+    ((name, params),) = request.items()
+    made = TYPES.get(name)
+    if made is None:
+        raise _refusal(
+            {"request": [f"{str(name)[:64]!r} is no command type. Use one of {', '.join(TYPES)}."]}
+        )
+    return _masked(made, _checked(made, params, now))
+
+
+def check_secrets(made: CommandType, params: Mapping[str, object], given: object, now: datetime) -> Request:
+    """The stored request with secrets that its owner sent again. Raises `Refusal` like `check`."""
+    if not isinstance(given, Mapping) or set(given) != set(made.secrets):
+        raise _refusal({"secrets": [f"Must be an object with {' and '.join(made.secrets)}."]})
+    return _masked(made, _checked(made, {**params, **given}, now))
+
+
+def _masked(made: CommandType, values: Mapping[str, object]) -> Request:
+    secrets = {name: str(values[name]) for name in made.secrets}
+    return Request(made, {**values, **dict.fromkeys(secrets, MASK)}, secrets)
+
+
+def _checked(made: CommandType, params: object, now: datetime) -> Mapping[str, object]:
+    at = f"request.{made.name}"
+    if made.pairs is not None:
+        return _paired(made.pairs, params, now, at)
+    if not isinstance(params, Mapping):
+        raise _refusal({at: ["Must be an object."]})
+    names = [field.name for field in made.fields]
+    wrong = {f"{at}.{str(name)[:64]}": ["There is no such field."] for name in params if name not in names}
+    values: dict[str, object] = {}
+    for field in made.fields:
+        try:
+            if field.name not in params:
+                raise Invalid("This field is needed.")
+            values[field.name] = field.check(params[field.name], now)
+        except Invalid as invalid:
+            wrong[f"{at}.{field.name}"] = [invalid.reason]
+    if wrong:
+        raise _refusal(wrong)
+    return _together(made, values, at)
+
+
+def _paired(check: Check, params: object, now: datetime, at: str) -> Mapping[str, object]:
+    try:
+        checked = check(params, now)
+    except Invalid as invalid:
+        raise _refusal({at: [invalid.reason]}) from None
+    assert isinstance(checked, Mapping)
+    return checked
+
+
+def _together(made: CommandType, values: Mapping[str, object], at: str) -> Mapping[str, object]:
+    if made.together is None:
+        return values
+    texts = {name: value for name, value in values.items() if isinstance(value, str)}
+    try:
+        return {**values, **made.together(texts)}
+    except Mismatch as mismatch:
+        raise _refusal({f"{at}.{mismatch.field}": [mismatch.reason]}) from None
+
+
+def _refusal(errors: Mapping[str, list[str]]) -> Refusal:
+    field, reasons = next(iter(errors.items()))
+    return Refusal("INVALID", f"{field}: {reasons[0]}", errors)

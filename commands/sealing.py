@@ -1,0 +1,28 @@
+"""Secrets of commands, sealed on their way into the database and opened on their way to the device (law 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+from django.conf import settings
+
+from commands.store import Content
+from pki.sealing import Sealer
+
+
+@lru_cache(maxsize=4)
+def _sealer(keys: tuple[str, ...]) -> Sealer:
+    return Sealer(keys)
+
+
+def sealed(secrets: Mapping[str, str]) -> str | None:
+    """The secrets as they are stored, None where there are none."""
+    return _sealer(tuple(settings.KEYSEED_FIELD_KEYS)).seal(secrets) if secrets else None
+
+
+def opened(content: Content) -> Mapping[str, object]:
+    """What the device gets. Raises `pki.sealing.CannotOpen` where the key is no longer configured."""
+    if content.secrets is None:
+        return content.params
+    return {**content.params, **_sealer(tuple(settings.KEYSEED_FIELD_KEYS)).open(content.secrets)}

@@ -1,0 +1,241 @@
+"""What owners and operators do to a device's list, for REST and the admin alike.
+
+Each call holds the device's row, reads the list again, lets the pure rules decide, writes what differs, and
+leaves what must happen outside in the outbox. Nothing is sent from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from commands import catalogue, run, sealing, store
+from commands.models import Command
+from commands.status import Run, status
+from devices import outbox, timeline
+from devices import store as devices
+from devices.row import DeviceRow
+from devices.timeline import Entry
+from tenants.errors import Refusal, invalid
+
+NOTIFY_EVERY = timedelta(seconds=1)
+"""A device is woken at most that often. Source: WIRE.md 5.1."""
+
+BATCH_MOST = 20
+
+
+@dataclass(frozen=True, slots=True)
+class New:
+    """A command as its owner asks for it: `request` and `issue` are not checked yet."""
+
+    request: object
+    description: str = ""
+    issue: object = None
+
+
+def add(tenant_id: UUID, device_id: UUID, given: Sequence[New], by: str) -> list[Command]:
+    """Puts commands at the end of the list, all or none. Raises `Refusal`."""
+    now = timezone.now()
+    # Opening a private key takes a while: it happens before the row is held.
+    checked = [_check(new, place, len(given), now) for place, new in enumerate(given)]
+    with transaction.atomic():
+        device = devices.lock_one(tenant_id, device_id)
+        lists = store.load({device_id: device})[device_id]
+        run.check_room(lists.run, [(request.type.kind, None) for request in checked])
+        first = max([device.closed_through, *(c.position for c in lists.run.commands)]) + 1
+        made = [
+            _stored(device_id, first + place, request, given[place], now)
+            for place, request in enumerate(checked)
+        ]
+        Command.objects.bulk_create(made)
+        after = store.load({device_id: device})[device_id].run
+        _settle(device, after, now, {"what": "added", "commands": [str(c.id) for c in made], "by": by})
+    return made
+
+
+def _check(new: New, place: int, count: int, now: datetime) -> catalogue.Request:
+    try:
+        if new.issue is not None:
+            raise invalid("issue", "This installation issues no certificates yet: sign the CSR yourself.")
+        return catalogue.check(new.request, now)
+    except Refusal as refusal:
+        if count == 1 or refusal.errors is None:
+            raise
+        at = f"commands[{place}]."
+        errors = {at + field: reasons for field, reasons in refusal.errors.items()}
+        raise Refusal(refusal.code, at + refusal.message, errors) from None
+
+
+def _stored(device_id: UUID, position: int, request: catalogue.Request, new: New, now: datetime) -> Command:
+    return Command(
+        device_id=device_id,
+        position=position,
+        type=request.type.name,
+        description=new.description,
+        request=request.params,
+        secrets=sealing.sealed(request.secrets),
+        created_at=now,
+    )
+
+
+def skip(tenant_id: UUID, device_id: UUID, command_id: UUID, by: str) -> None:
+    """The list goes on without this command. Raises `Refusal`."""
+    _repair(
+        tenant_id, device_id, command_id, "skipped", by, lambda held, at: run.skip(held.run, command_id, at)
+    )
+
+
+def delete(tenant_id: UUID, device_id: UUID, command_id: UUID, by: str) -> None:
+    """A PENDING command is gone. Raises `Refusal`."""
+    _repair(
+        tenant_id, device_id, command_id, "deleted", by, lambda held, at: run.delete(held.run, command_id, at)
+    )
+
+
+def reset(
+    tenant_id: UUID, device_id: UUID, command_id: UUID, by: str, secrets: Mapping[str, object] | None = None
+) -> None:
+    """The command is to be done again; `secrets` where they were erased. Raises `Refusal`."""
+    given = {} if secrets is None else {command_id: secrets}
+    _repair(
+        tenant_id,
+        device_id,
+        command_id,
+        "reset",
+        by,
+        lambda held, at: run.reset(held.run, held.last, command_id, at),
+        given,
+    )
+
+
+def reset_all(
+    tenant_id: UUID, device_id: UUID, by: str, secrets: Mapping[UUID, object] | None = None
+) -> None:
+    """The whole run again, or, if it is empty, the one that closed before it; all of it or nothing."""
+    _repair(
+        tenant_id,
+        device_id,
+        None,
+        "reset",
+        by,
+        lambda held, at: run.reset_all(held.run, held.last, at),
+        secrets or {},
+    )
+
+
+def block(tenant_id: UUID, device_id: UUID, by: str) -> None:
+    """The device gets nothing more, and its live session ends. Raises `Refusal`."""
+    _set_blocked(tenant_id, device_id, True, by)
+
+
+def unblock(tenant_id: UUID, device_id: UUID, by: str) -> None:
+    """The device is served again. Raises `Refusal`."""
+    _set_blocked(tenant_id, device_id, False, by)
+
+
+def _set_blocked(tenant_id: UUID, device_id: UUID, blocked: bool, by: str) -> None:
+    now = timezone.now()
+    with transaction.atomic():
+        device = devices.lock_one(tenant_id, device_id)
+        if device.blocked == blocked:
+            return
+        after = replace(store.load({device_id: device})[device_id].run, blocked=blocked)
+        what = "blocked" if blocked else "unblocked"
+        _settle(replace(device, blocked=blocked), after, now, {"what": what, "by": by})
+        outbox.put(outbox.Kind.CREDENTIALS, [device_id], now)
+        if blocked:
+            outbox.put(outbox.Kind.KICK, [device_id], now)
+
+
+# ---- shared by the repairs
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A held device with its run and the one that closed before."""
+
+    run: Run
+    last: Run
+
+
+def _repair(
+    tenant_id: UUID,
+    device_id: UUID,
+    command_id: UUID | None,
+    what: str,
+    by: str,
+    decide: Callable[[_Held, datetime], Run],
+    secrets: Mapping[UUID, object] | None = None,
+) -> None:
+    now = timezone.now()
+    with transaction.atomic():
+        device = devices.lock_one(tenant_id, device_id)
+        if command_id is not None and not Command.objects.filter(device_id=device_id, id=command_id).exists():
+            raise no_command()
+        held = _Held(store.load({device_id: device})[device_id].run, store.load_last(device))
+        after = decide(held, now)
+        before = held.run if after.closed_through == held.run.closed_through else held.last
+        after = _with_secrets(before, after, secrets or {}, now)
+        store.write(before.commands, after.commands)
+        data = {"what": what, "by": by}
+        _settle(replace(device, closed_through=after.closed_through), after, now, data, command_id)
+
+
+def no_command() -> Refusal:
+    """What is said of a command that this device has not."""
+    return Refusal("NOT_FOUND", "The device has no such command. List them with GET …/provisioning.")
+
+
+def _with_secrets(before: Run, after: Run, given: Mapping[UUID, object], now: datetime) -> Run:
+    """A reset command whose secrets were erased gets those that its owner sent again."""
+    old = {command.id: command.attempt for command in before.commands}
+    again = [c for c in after.commands if c.attempt > old[c.id] and catalogue.TYPES[c.type].secrets]
+    lacking = [str(c.id) for c in again if not c.has_secrets and c.id not in given]
+    if lacking:
+        raise _secrets_needed(lacking, {str(c.id): catalogue.TYPES[c.type].secrets for c in again})
+    supplied = {c.id for c in again if c.id in given}
+    if unknown := set(given) - supplied:
+        raise invalid(
+            "secrets", f"{', '.join(map(str, unknown))}: no command with secrets is reset by that id."
+        )
+    for command in Command.objects.filter(id__in=supplied):
+        request = catalogue.check_secrets(
+            catalogue.TYPES[command.type], command.request, given[command.id], now
+        )
+        Command.objects.filter(id=command.id).update(secrets=sealing.sealed(request.secrets))
+    commands = tuple(replace(c, has_secrets=True) if c.id in supplied else c for c in after.commands)
+    return replace(after, commands=commands)
+
+
+def _secrets_needed(ids: Sequence[str], names: Mapping[str, Sequence[str]]) -> Refusal:
+    needed = "; ".join(f"{one}: {', '.join(names[one])}" for one in ids)
+    return Refusal(
+        "SECRETS_NEEDED",
+        f"The secrets were erased when the device confirmed them. Send them again in `secrets` ({needed}).",
+        {one: [f"needs {', '.join(names[one])}"] for one in ids},
+    )
+
+
+def _settle(
+    device: DeviceRow, after: Run, now: datetime, data: Mapping[str, object], command_id: UUID | None = None
+) -> None:
+    """Law 1: the status is computed and stored beside the list. Wakes the device if it has work now."""
+    pending = len(run.servable(after))
+    settled = replace(device, status=status(after).value, pending=pending)
+    if pending and data["what"] != "deleted":
+        settled = _notify(settled, now)
+    devices.write([settled])
+    timeline.record([Entry(device.id, now, timeline.Kind.CHANGED, data, command_id)])
+
+
+def _notify(device: DeviceRow, now: datetime) -> DeviceRow:
+    if device.notified_at is not None and device.notified_at > now:
+        return device  # one is on its way and will tell the newest state
+    due = max(now, device.notified_at + NOTIFY_EVERY) if device.notified_at else now
+    outbox.put(outbox.Kind.NOTIFY, [device.id], now, due)
+    return replace(device, notified_at=due)

@@ -1,0 +1,83 @@
+"""Every environment variable that Keyseed reads stands in `VARIABLES`; docs/settings.md is made from it.
+
+Each may also be given as NAME_FILE, the path of a file that holds the value, which keeps secrets out of `ps`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import environ
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One environment variable: its type, its default as one would write it, and what it is for."""
+
+    name: str
+    type: type
+    default: str
+    about: str
+
+
+VARIABLES: tuple[Variable, ...] = (
+    Variable("KEYSEED_SECRET_KEY", str, "", "Signs sessions and page tokens. At least 50 random characters."),
+    Variable(
+        "KEYSEED_FIELD_KEYS",
+        str,
+        "",
+        "Keys that encrypt secrets at rest, comma-separated; the first encrypts, all decrypt. "
+        "`manage.py field_key` makes one.",
+    ),
+    Variable("KEYSEED_DEBUG", bool, "false", "Shows tracebacks to whoever causes them. Never in production."),
+    Variable(
+        "KEYSEED_ALLOWED_HOSTS", list, "localhost,127.0.0.1", "Host names that the web part answers to."
+    ),
+    Variable(
+        "KEYSEED_HTTPS",
+        bool,
+        "false",
+        "The web part stands behind a TLS proxy that sets X-Forwarded-Proto: secure cookies, HSTS, redirects.",
+    ),
+    Variable("KEYSEED_LOG_LEVEL", str, "INFO", "DEBUG, INFO, WARNING or ERROR."),
+    Variable("DATABASE_URL", str, "sqlite:///keyseed.sqlite3", "postgres://user:password@host:port/name"),
+    Variable("CELERY_BROKER_URL", str, "memory://", "redis://host:port/0, or memory:// inside `standalone`."),
+    Variable(
+        "MQTT_URL",
+        str,
+        "mqtt://127.0.0.1:1883",
+        "The broker and the service's user: mqtt://gateway:password@host:port; `mqtts` for TLS; "
+        "`?version=3.1.1` for a broker that does not know MQTT 5.",
+    ),
+    Variable("KEYSEED_MQTT_ROOT", str, "prov/v1", "Where the devices' topics begin. Source: WIRE.md 1.6."),
+    Variable(
+        "KEYSEED_GATEWAY_GROUP",
+        str,
+        "",
+        "Name of the gateways' shared subscription, a secret. Empty: one gateway, no shared subscription.",
+    ),
+    Variable("KEYSEED_BATCH_MESSAGES", int, "500", "Most messages in one batch."),
+    Variable("KEYSEED_MAX_DELIVERIES", int, "10", "Times a command is served unanswered before it fails."),
+    Variable(
+        "KEYSEED_MOSQUITTO_DIR",
+        str,
+        "",
+        "Folder of Mosquitto's password_file and acl_file, written anew when credentials change.",
+    ),
+    Variable(
+        "KEYSEED_MOSQUITTO_PID_FILE", str, "", "Mosquitto's pid file, for SIGHUP after the files changed."
+    ),
+)
+
+
+def read() -> dict[str, object]:
+    """The value of every variable, typed. Raises `django.core.exceptions.ImproperlyConfigured` with the name."""
+    env = environ.FileAwareEnv()
+    return {
+        variable.name: env.get_value(variable.name, cast=variable.type, default=_default(env, variable))
+        for variable in VARIABLES
+    }
+
+
+def _default(env: environ.FileAwareEnv, variable: Variable) -> object:
+    return env.parse_value(variable.default, variable.type)

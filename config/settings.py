@@ -1,0 +1,178 @@
+"""Django's settings, from the environment only. What each variable means: config/environment.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import environ
+from django.utils.crypto import get_random_string
+
+from config import environment
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+ENVIRONMENT = environment.VARIABLES
+_given: dict[str, Any] = cast("dict[str, Any]", environment.read())
+
+# An empty key is an error of `manage.py check` (keyseed.E001); until then a random one keeps Django importable.
+KEYSEED_SECRET_KEY_GIVEN = bool(_given["KEYSEED_SECRET_KEY"])
+SECRET_KEY = _given["KEYSEED_SECRET_KEY"] or get_random_string(64)
+KEYSEED_FIELD_KEYS = [key.strip() for key in _given["KEYSEED_FIELD_KEYS"].split(",") if key.strip()]
+DEBUG = _given["KEYSEED_DEBUG"]
+ALLOWED_HOSTS = _given["KEYSEED_ALLOWED_HOSTS"]
+
+MQTT_URL = _given["MQTT_URL"]
+KEYSEED_MQTT_ROOT = _given["KEYSEED_MQTT_ROOT"]
+KEYSEED_GATEWAY_GROUP = _given["KEYSEED_GATEWAY_GROUP"]
+KEYSEED_BATCH_MESSAGES = _given["KEYSEED_BATCH_MESSAGES"]
+KEYSEED_MAX_DELIVERIES = _given["KEYSEED_MAX_DELIVERIES"]
+KEYSEED_MOSQUITTO_DIR = _given["KEYSEED_MOSQUITTO_DIR"]
+KEYSEED_MOSQUITTO_PID_FILE = _given["KEYSEED_MOSQUITTO_PID_FILE"]
+
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "tenants",
+    "devices",
+    "commands",
+    "provisioning",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": cast("dict[str, Any]", environ.Env.db_url_config(_given["DATABASE_URL"]))
+}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # IMMEDIATE: a transaction that reads first and writes later would fail where another one wrote in between.
+    # FULL: what a device was told is stored must survive a power cut.
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 30,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+    }
+else:
+    DATABASES["default"]["CONN_MAX_AGE"] = 60
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = False
+
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "static"
+WHITENOISE_USE_FINDERS = True
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+if _given["KEYSEED_HTTPS"]:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_SSL_REDIRECT = True
+    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+    SECURE_HSTS_SECONDS = 31_536_000
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SECURE_HSTS_PRELOAD = True
+    SESSION_COOKIE_SECURE = True
+    CSRF_COOKIE_SECURE = True
+
+# A batch of commands with certificates: 20 of them with 16 KiB each, and the JSON around it.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["tenants.auth.APIKeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["tenants.auth.RoleAllows"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["tenants.parsers.StrictJSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "tenants.answers.on_exception",
+    "UNAUTHENTICATED_USER": None,
+    "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%S.%fZ",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Keyseed",
+    "DESCRIPTION": "Gets credentials and configuration onto IoT devices, and knows how far that has come.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
+    "SERVE_PERMISSIONS": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SCHEMA_PATH_PREFIX": "/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+UNFOLD: dict[str, Any] = {"SITE_TITLE": "Keyseed", "SITE_HEADER": "Keyseed", "SHOW_HISTORY": False}
+
+CELERY_BROKER_URL = _given["CELERY_BROKER_URL"]
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "msgpack"
+CELERY_ACCEPT_CONTENT = ["msgpack", "json"]
+CELERY_TASK_DEFAULT_QUEUE = "jobs"
+CELERY_TASK_ROUTES = {"provisioning.inbound": {"queue": "inbound"}}
+CELERY_TASK_CREATE_MISSING_QUEUES = True
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# A killed pool child's batch comes back at once, a killed worker's after the visibility timeout, which must
+# be longer than any task may run: 30 s, and 60 s on top.
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_ACKS_ON_FAILURE_OR_TIMEOUT = True
+CELERY_TASK_TIME_LIMIT = 30
+CELERY_TASK_SOFT_TIME_LIMIT = 25
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {"visibility_timeout": 90}
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+if CELERY_BROKER_URL.startswith("memory:"):
+    # Inside one process: with prefetch 1 a task waits 2 s, with 0 and a short polling interval 5 ms.
+    CELERY_WORKER_PREFETCH_MULTIPLIER = 0
+    CELERY_BROKER_TRANSPORT_OPTIONS = {"polling_interval": 0.005}
+CELERY_BEAT_SCHEDULE = {
+    "outbox": {"task": "provisioning.outbox", "schedule": 10.0},
+    "housekeeping": {"task": "provisioning.housekeeping", "schedule": 3600.0},
+}
+
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": _given["KEYSEED_LOG_LEVEL"]},
+    "loggers": {"celery.app.trace": {"level": "WARNING"},
+        "celery.worker.strategy": {"level": "WARNING"},
+        "django.server": {"handlers": ["stderr"], "propagate": False, "level": "WARNING"}},
+}

@@ -1,0 +1,136 @@
+"""A device's credentials: made, replaced, revoked, checked. The broker hears of it through the outbox."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from devices import outbox, passwords, store, timeline
+from devices.models import Credential, Device
+from devices.status import ProvisioningState
+from devices.timeline import Entry
+from pki import requests
+from pki.errors import Invalid
+from tenants.errors import Refusal, invalid
+
+OVERLAP_MOST = 7 * 24 * 3600
+"""Seconds for which an old credential may stay beside a new one."""
+
+CLOUD_KEY_OVERLAP = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A new credential; `secret` is known now and never again."""
+
+    credential: Credential
+    secret: str | None = None
+
+
+def add_password(tenant_id: UUID, device_id: UUID, overlap: int, by: str) -> Made:
+    """A new password for a device of this tenant; the old ones die after `overlap` seconds, 0: at once."""
+    secret = passwords.new()
+    made = _add(tenant_id, device_id, Credential.Kind.PASSWORD, overlap, by, digest=passwords.digest(secret))
+    return Made(made, secret)
+
+
+def add_public_key(tenant_id: UUID, device_id: UUID, key: str, overlap: int, by: str) -> Made:
+    """The public key, PEM or modem style, by which this device proves itself. Raises `Refusal`."""
+    try:
+        pem = requests.public_key_pem(key)
+    except Invalid as wrong:
+        raise invalid("publicKey", wrong.reason) from None
+    return Made(_add(tenant_id, device_id, Credential.Kind.PUBLIC_KEY, overlap, by, public_key=pem))
+
+
+def _add(
+    tenant_id: UUID, device_id: UUID, kind: Credential.Kind, overlap: int, by: str, **proof: str
+) -> Credential:
+    now = timezone.now()
+    store.lock_one(tenant_id, device_id)
+    _retire(Q(device_id=device_id, kind=kind), now, timedelta(seconds=overlap))
+    made = Credential.objects.create(device_id=device_id, kind=kind, created_at=now, **proof)
+    _activate([device_id])
+    _changed(device_id, now, {"what": "credential added", "credential": str(made.id), "by": by})
+    return made
+
+
+def revoke(tenant_id: UUID, device_id: UUID, credential_id: UUID, by: str) -> None:
+    """The credential is gone, and so is the session that it opened. Raises `Refusal` NOT_FOUND."""
+    now = timezone.now()
+    store.lock_one(tenant_id, device_id)
+    gone, _ = Credential.objects.filter(device_id=device_id, id=credential_id).delete()
+    if not gone:
+        raise Refusal("NOT_FOUND", "The device has no such credential. List them with GET …/credentials.")
+    _changed(device_id, now, {"what": "credential revoked", "credential": str(credential_id), "by": by})
+    outbox.put(outbox.Kind.KICK, [device_id], now)
+
+
+def register_keys(keys: Sequence[tuple[UUID, str]], at: datetime) -> None:
+    """Public keys that devices made by `cloudAccessKeyGeneration`; their rows are held.
+
+    The old key stays for 24 hours, in case the device never comes back with the new one.
+    """
+    if not keys:
+        return
+    ids = [device_id for device_id, _ in keys]
+    _retire(Q(device_id__in=ids, kind=Credential.Kind.PUBLIC_KEY), at, CLOUD_KEY_OVERLAP)
+    Credential.objects.bulk_create(
+        Credential(
+            device_id=device_id,
+            kind=Credential.Kind.PUBLIC_KEY,
+            created_at=at,
+            public_key=requests.public_key_pem(key),
+        )
+        for device_id, key in keys
+    )
+    _activate(ids)
+
+
+def sign_in(device_id: str, secret: str) -> bool:
+    """Whether this secret opens this device's session now."""
+    try:
+        canonical = UUID(device_id)
+    except ValueError:
+        return False
+    if str(canonical) != device_id:
+        return False
+    found = _valid(timezone.now()).filter(device_id=canonical, device__blocked=False)
+    return any([passwords.matches(secret, digest) for digest in found.values_list("digest", flat=True)])
+
+
+def valid_passwords() -> Mapping[str, str]:
+    """By device id, the stored form of the newest valid password of every device that is not blocked."""
+    found = _valid(timezone.now()).filter(device__blocked=False).order_by("created_at")
+    return {
+        str(device_id): digest for device_id, digest in found.values_list("device_id", "digest").iterator()
+    }
+
+
+def _valid(now: datetime) -> QuerySet[Credential]:
+    alive = Q(expires_at__isnull=True) | Q(expires_at__gt=now)
+    return Credential.objects.filter(alive, kind=Credential.Kind.PASSWORD)
+
+
+def _retire(old: Q, now: datetime, overlap: timedelta) -> None:
+    found = Credential.objects.filter(old)
+    if not overlap:
+        found.delete()
+    else:
+        ends = now + overlap
+        found.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=ends)).update(expires_at=ends)
+
+
+def _activate(ids: Collection[UUID]) -> None:
+    defined = Device.objects.filter(id__in=ids, provisioning_state=ProvisioningState.DEFINED)
+    defined.update(provisioning_state=ProvisioningState.ACTIVATED)
+
+
+def _changed(device_id: UUID, now: datetime, data: Mapping[str, object]) -> None:
+    timeline.record([Entry(device_id, now, timeline.Kind.CHANGED, data)])
+    outbox.put(outbox.Kind.CREDENTIALS, [device_id], now)

@@ -1,0 +1,150 @@
+"""Storage of devices and what hangs on them. No rules, no effects: those are in services and below.
+
+Who changes a device's list, blocked flag, tags or credentials holds its row first (`devices.store.lock`).
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+from django.db import models
+
+from devices.status import ProvisioningState, Status
+from tenants.models import Tenant
+
+
+class Device(models.Model):
+    """One device of one tenant.
+
+    `status` and `pending` are computed from the command list and stored beside it for filtering.
+    `closed_through` is the position of the last `finished` that SUCCEEDED. `next_get_at` is the throttle's
+    memory, `notified_at` the last wake-up.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="devices")
+    name = models.CharField(max_length=100, blank=True, db_index=True)
+    serial_number = models.CharField(max_length=100, blank=True, db_index=True)
+    device_type = models.CharField(max_length=50, blank=True)
+    firmware_id = models.CharField(max_length=50, blank=True)
+    imei = models.CharField(max_length=20, blank=True)
+    ownership_status = models.CharField(max_length=20, default="DEFINED", editable=False)
+    provisioning_state = models.CharField(
+        max_length=12,
+        default=ProvisioningState.DEFINED.value,
+        choices=[(s.value, s.value) for s in ProvisioningState],
+        editable=False,
+    )
+    template_id = models.UUIDField(null=True, blank=True)
+    vendor_id = models.CharField(max_length=100, blank=True)
+    class_id = models.CharField(max_length=100, blank=True)
+    group = models.CharField(max_length=100, blank=True)
+    claimed_at = models.DateTimeField(auto_now_add=True)
+    blocked = models.BooleanField(default=False, editable=False)
+    status = models.CharField(
+        max_length=12,
+        default=Status.READY.value,
+        choices=[(s.value, s.value) for s in Status],
+        editable=False,
+    )
+    pending = models.PositiveIntegerField(default=0, editable=False)
+    closed_through = models.PositiveIntegerField(default=0, editable=False)
+    last_seen_at = models.DateTimeField(null=True, blank=True, editable=False)
+    next_get_at = models.DateTimeField(null=True, editable=False)
+    notified_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(status__in=[status.value for status in Status]), name="device_status_known"
+            ),
+            models.UniqueConstraint(
+                fields=["tenant", "serial_number"],
+                condition=~models.Q(serial_number=""),
+                name="one_device_a_serial_number",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["tenant", "claimed_at", "id"], name="device_page"),
+            models.Index(fields=["tenant", "status", "claimed_at", "id"], name="device_page_of_status"),
+            models.Index(fields=["status", "claimed_at", "id"], name="device_page_of_operators"),
+            models.Index(fields=["claimed_at", "id"], name="device_page_of_all"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or self.serial_number or str(self.id)
+
+
+class Tag(models.Model):
+    """A free text on a device, for filters and rules."""
+
+    device = models.ForeignKey(Device, models.CASCADE, related_name="tags")
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+")
+    tag = models.CharField(max_length=100)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["device", "tag"], name="one_tag_a_device")]
+        indexes: ClassVar = [models.Index(fields=["tenant", "tag", "device"], name="tagged_devices")]
+
+    def __str__(self) -> str:
+        return self.tag
+
+
+class Credential(models.Model):
+    """How a device proves who it is. `digest` holds a password's hash; a public key is no secret."""
+
+    class Kind(models.TextChoices):
+        PASSWORD = "password"
+        PUBLIC_KEY = "publicKey"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    device = models.ForeignKey(Device, models.CASCADE, related_name="credentials")
+    kind = models.CharField(max_length=12, choices=Kind)
+    digest = models.CharField(max_length=200, blank=True, editable=False)
+    public_key = models.TextField(blank=True)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["device", "kind"], name="credentials_of_device")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.created_at:%Y-%m-%d}"
+
+
+class TimelineEntry(models.Model):
+    """One thing that happened to a device. Equal refusals of one minute share a row: `fold` names them."""
+
+    device = models.ForeignKey(Device, models.CASCADE, related_name="timeline")
+    at = models.DateTimeField()
+    kind = models.CharField(max_length=20)
+    command_id = models.UUIDField(null=True)
+    data = models.JSONField(default=dict)
+    fold = models.CharField(max_length=60, null=True)  # noqa: DJ001 - NULLs differ from each other, '' does not
+    count = models.PositiveIntegerField(default=1)
+
+    class Meta:
+        verbose_name_plural = "timeline entries"
+        constraints: ClassVar = [models.UniqueConstraint(fields=["device", "fold"], name="one_row_a_fold")]
+        indexes: ClassVar = [models.Index(fields=["device", "id"], name="timeline_page")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.at:%Y-%m-%d %H:%M:%S}"
+
+
+class OutboxRow(models.Model):
+    """Something that must happen outside, written in the transaction that calls for it; gone once it is done."""
+
+    kind = models.CharField(max_length=20)
+    device_id = models.UUIDField(null=True)
+    created_at = models.DateTimeField()
+    due_at = models.DateTimeField(db_index=True)
+    tries = models.PositiveSmallIntegerField(default=0)
+    error = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["device_id", "kind"], name="outbox_of_device")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.device_id or ''}"

@@ -1,0 +1,43 @@
+"""What must happen outside is written here, in the transaction that calls for it (law 10).
+
+`provisioning` carries it out: at once, by a task that is sent by name on commit, or by its sweep if that was lost.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from celery import current_app
+from django.db import transaction
+
+from devices.models import OutboxRow
+
+TASK = "provisioning.outbox"
+log = logging.getLogger(__name__)
+
+
+class Kind(StrEnum):
+    """What can be asked for."""
+
+    NOTIFY = "notify"
+    KICK = "kick"
+    CREDENTIALS = "credentials"
+
+
+def put(kind: Kind, device_ids: Collection[UUID | None], at: datetime, due: datetime | None = None) -> None:
+    """Asks for `kind` for each device (None: the installation), not before `due`."""
+    due = due or at
+    rows = [OutboxRow(kind=kind.value, device_id=d, created_at=at, due_at=due) for d in device_ids]
+    OutboxRow.objects.bulk_create(rows)
+    transaction.on_commit(lambda: _nudge(due - at))
+
+
+def _nudge(wait: timedelta) -> None:
+    try:
+        current_app.send_task(TASK, countdown=wait.total_seconds() or None, retry=False)
+    except Exception:  # the row is the truth: without the nudge the sweep finds it
+        log.warning("The Celery broker does not answer: the outbox waits for its sweep", exc_info=True)

@@ -1,0 +1,71 @@
+"""What owners and operators do to a device itself, for REST and the admin alike. Nothing is sent from here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from devices import outbox, store, timeline
+from devices.models import Device, Tag
+from devices.timeline import Entry
+from tenants.errors import Refusal
+
+
+def define(tenant_id: UUID, fields: Mapping[str, str], tags: Sequence[str], by: str) -> Device:
+    """A new device of this tenant; the service chooses its id. Raises `Refusal` SERIAL_NUMBER_TAKEN."""
+    now = timezone.now()
+    try:
+        with transaction.atomic():
+            device = Device.objects.create(tenant_id=tenant_id, **fields)
+            _tag(device, tags)
+            timeline.record([Entry(device.id, now, timeline.Kind.CHANGED, {"what": "defined", "by": by})])
+    except IntegrityError:
+        raise _serial_taken(fields.get("serial_number", "")) from None
+    return device
+
+
+def change(
+    tenant_id: UUID, device_id: UUID, fields: Mapping[str, str], tags: Sequence[str] | None, by: str
+) -> None:
+    """Writes these fields of the device; `tags` None leaves them as they are. Raises `Refusal`."""
+    now = timezone.now()
+    try:
+        with transaction.atomic():
+            store.lock_one(tenant_id, device_id)
+            if fields:
+                Device.objects.filter(id=device_id).update(**fields)
+            if tags is not None:
+                Tag.objects.filter(device_id=device_id).delete()
+                _tag(Device.objects.get(id=device_id), tags)
+            names = [*fields, *(["tags"] if tags is not None else [])]
+            data = {"what": "changed", "fields": names, "by": by}
+            timeline.record([Entry(device_id, now, timeline.Kind.CHANGED, data)])
+    except IntegrityError:
+        raise _serial_taken(fields.get("serial_number", "")) from None
+
+
+def delete(tenant_id: UUID, device_id: UUID) -> None:
+    """Unclaims: the device, its credentials, commands and timeline are gone, then its session ends."""
+    now = timezone.now()
+    with transaction.atomic():
+        store.lock_one(tenant_id, device_id)
+        Device.objects.filter(id=device_id).delete()
+        outbox.put(outbox.Kind.CREDENTIALS, [device_id], now)
+        outbox.put(outbox.Kind.KICK, [device_id], now)
+
+
+def _tag(device: Device, tags: Sequence[str]) -> None:
+    unique = dict.fromkeys(tags)
+    Tag.objects.bulk_create(Tag(device=device, tenant_id=device.tenant_id, tag=tag) for tag in unique)
+
+
+def _serial_taken(serial_number: str) -> Refusal:
+    return Refusal(
+        "SERIAL_NUMBER_TAKEN",
+        f"You have another device with serial number {serial_number!r}. Find it with "
+        "GET /v1/claimed-devices?serialNumber=…, and use or delete that one.",
+        {"serialNumber": ["is taken"]},
+    )

@@ -1,0 +1,22 @@
+"""The six words for a device's condition. They are computed in `commands.status` and nowhere assigned."""
+
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """What REST, the wire, the admin and the database call a device's condition."""
+
+    READY = "READY"
+    PROVISIONING = "PROVISIONING"
+    AWAITING = "AWAITING"
+    PROVISIONED = "PROVISIONED"
+    ERROR = "ERROR"
+    BLOCKED = "BLOCKED"
+
+
+class ProvisioningState(StrEnum):
+    """How far a device has come from the factory to its user; never back."""
+
+    DEFINED = "defined"
+    ACTIVATED = "activated"
+    ASSOCIATED = "associated"

@@ -1,0 +1,99 @@
+"""The parts of Keyseed as threads of one process: Celery's workers and beat, the gateway, the web server."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Collection
+from typing import Any, Protocol
+from uuid import UUID
+
+from celery import Celery
+from celery.beat import Scheduler, Service
+from celery.worker import WorkController
+from django.core.wsgi import get_wsgi_application
+from waitress import create_server
+
+from provisioning.embedded.broker import EmbeddedBroker
+from provisioning.gateway import Gateway
+
+STOP_SECONDS = 10.0
+WEB_THREADS = 8
+log = logging.getLogger(__name__)
+
+
+class Part(Protocol):
+    """Something that runs until it is stopped."""
+
+    def stop(self) -> None:
+        """Returns when it has ended."""
+
+
+class _Thread:
+    """A blocking `run` in a thread, and how to make it return."""
+
+    def __init__(self, name: str, run: Callable[[], object], end: Callable[[], object]) -> None:
+        self._end = end
+        self._thread = threading.Thread(target=run, name=name, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Makes `run` return and waits for it."""
+        self._end()
+        self._thread.join(STOP_SECONDS)
+        if self._thread.is_alive():
+            log.warning("%s did not end within %.0f s", self._thread.name, STOP_SECONDS)
+
+
+def worker(app: Celery, queue: str) -> Part:
+    """A Celery worker that takes from one queue and runs one task at a time."""
+    made: Any = WorkController(
+        app=app,
+        pool="solo",
+        concurrency=1,
+        queues=[queue],
+        hostname=f"{queue}@standalone",
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+    )
+    return _Thread(f"worker {queue}", made.start, made.stop)
+
+
+def beat(app: Celery) -> Part:
+    """Celery's clock, without a file of its own."""
+    made: Any = Service(app, max_interval=1, scheduler_cls=Scheduler)
+    return _Thread("beat", lambda: made.start(embedded_process=False), lambda: made.stop(wait=False))
+
+
+def gateway(made: Gateway) -> Part:
+    """The gateway."""
+    return _Thread("gateway", made.run, made.stop)
+
+
+def web(host: str, port: int) -> Part:
+    """The web part. Raises `OSError` where the address is taken."""
+    server: Any = create_server(
+        get_wsgi_application(),
+        host=host,
+        port=port,
+        threads=WEB_THREADS,
+        ident="",
+        max_request_body_size=2 * 1024 * 1024,
+    )
+    return _Thread("web", server.run, server.close)
+
+
+class Embedded:
+    """The embedded broker as `provisioning.brokers` knows a broker: it asks the database at every sign-in."""
+
+    def __init__(self, broker: EmbeddedBroker) -> None:
+        self._broker = broker
+
+    def credentials_changed(self) -> None:
+        """Nothing: the next sign-in sees it."""
+
+    def kick(self, device_ids: Collection[UUID]) -> None:
+        """Ends the live sessions of these devices."""
+        for device_id in device_ids:
+            self._broker.kick(str(device_id))

@@ -1,0 +1,35 @@
+"""The process that takes messages from MQTT and hands them to Celery."""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+from celery import current_app
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from provisioning import single
+from provisioning.gateway import Gateway, Queue
+
+
+class Command(BaseCommand):
+    help = "Takes what devices send from the MQTT broker and hands it to the workers."
+
+    def handle(self, **options: Any) -> None:
+        app: Any = current_app._get_current_object()  # noqa: SLF001 - Celery's way to the app behind its proxy
+        gateway = Gateway(
+            settings.MQTT_URL,
+            settings.KEYSEED_MQTT_ROOT,
+            Queue(app),
+            group=settings.KEYSEED_GATEWAY_GROUP,
+            batch=settings.KEYSEED_BATCH_MESSAGES,
+            on_ready=lambda: self.stdout.write("ready: subscribed"),
+        )
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: gateway.stop())
+        try:
+            with single.only_one("gateway", unless=bool(settings.KEYSEED_GATEWAY_GROUP)):
+                gateway.run()
+        except single.Taken as error:
+            raise CommandError(str(error)) from error

@@ -1,0 +1,90 @@
+"""Fills Mosquitto's password_file and acl_file from the database, and tells it to read them again.
+
+On SIGHUP Mosquitto also ends the sessions of those who are no longer in the file or have another password
+there, which is how a blocked or deleted device, or one with a new password, loses its connection.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+from uuid import UUID
+
+from django.conf import settings
+
+from devices import credentials, passwords
+from provisioning import mqtt
+
+ACL = """\
+# Written by Keyseed. A device (%u is its user name, the device id) reaches its own topics only.
+user {user}
+topic readwrite {root}/#
+
+pattern write {root}/%u/+/get
+pattern write {root}/%u/+/results
+pattern read {root}/%u/#
+"""
+
+
+class NoServiceUser(ValueError):
+    """MQTT_URL has no user or no password, so no file can let the service in."""
+
+
+class MosquittoFiles:
+    """A Mosquitto that reads its users from files of ours."""
+
+    def __init__(self, folder: Path, pid_file: str = "") -> None:
+        self._folder = folder
+        self._pid_file = pid_file
+
+    def credentials_changed(self) -> None:
+        """Writes both files and has Mosquitto read them."""
+        self.write()
+        self.reload()
+
+    def kick(self, device_ids: Collection[UUID]) -> None:
+        """Nothing more: reading the files again has ended their sessions."""
+
+    def write(self) -> int:
+        """Writes both files, each in one step; returns how many devices may sign in. Raises `NoServiceUser`."""
+        user, password = _service_user()
+        acl = ACL.format(user=user, root=settings.KEYSEED_MQTT_ROOT)
+        _replace(self._folder / "acl_file", [acl])
+        digests = credentials.valid_passwords()
+        _replace(self._folder / "password_file", _lines(user, password, digests.items()))
+        return len(digests)
+
+    def reload(self) -> None:
+        """Has Mosquitto read its files; nothing where no pid file is known."""
+        if self._pid_file:
+            os.kill(int(Path(self._pid_file).read_text()), signal.SIGHUP)
+
+
+def _service_user() -> tuple[str, str]:
+    address = mqtt.parse(settings.MQTT_URL)
+    if not address.user or not address.password:
+        raise NoServiceUser(
+            "MQTT_URL needs the service's user and password: mqtt://gateway:password@host:port."
+        )
+    return address.user, address.password
+
+
+def _lines(user: str, password: str, digests: Iterable[tuple[str, str]]) -> Iterator[str]:
+    yield f"{user}:{passwords.digest(password)}\n"
+    for device_id, digest in digests:
+        yield f"{device_id}:{digest}\n"
+
+
+def _replace(path: Path, lines: Iterable[str]) -> None:
+    """Mosquitto never sees half a file, and nobody but it and us sees a hash."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
+        file.writelines(lines)
+        os.fchmod(file.fileno(), 0o640)
+        if path.exists():
+            owner = path.stat()
+            os.fchown(file.fileno(), -1, owner.st_gid)
+    os.replace(file.name, path)

@@ -1,0 +1,92 @@
+"""Carries out what the outbox asks for: at least once, later again if it failed.
+
+A row is first claimed (its `due_at` moves away), then carried out with no transaction open, then deleted.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from devices.models import Device, OutboxRow
+from devices.outbox import Kind
+from provisioning import brokers, publisher
+from provisioning.messages import Outbound
+from provisioning.wire import codec, topics
+from provisioning.wire.messages import Notify
+
+log = logging.getLogger(__name__)
+
+CLAIM = 500
+LEASE = timedelta(seconds=60)
+"""For how long a claimed row is nobody else's: longer than carrying it out may take."""
+
+RETRY_MOST = timedelta(hours=1)
+WITHIN = 1
+"""Seconds in which a device that is woken alone should pull. Source: WIRE.md 5.1."""
+
+
+def carry_out() -> None:
+    """Carries out everything that is due now."""
+    while rows := _claim(timezone.now()):
+        for kind, handle in HANDLERS.items():
+            if mine := [row for row in rows if row.kind == kind]:
+                _try(handle, mine)
+
+
+def _claim(now: datetime) -> list[OutboxRow]:
+    with transaction.atomic():
+        due = OutboxRow.objects.select_for_update(skip_locked=True).filter(due_at__lte=now).order_by("due_at")
+        rows = list(due[:CLAIM])
+        OutboxRow.objects.filter(id__in=[row.id for row in rows]).update(due_at=now + LEASE)
+    return rows
+
+
+def _try(handle: Callable[[Sequence[OutboxRow]], None], rows: Sequence[OutboxRow]) -> None:
+    try:
+        handle(rows)
+    except Exception as error:
+        log.warning("Outbox: %d × %s failed: %s", len(rows), rows[0].kind, error)
+        for row in rows:
+            wait = min(timedelta(seconds=2**row.tries), RETRY_MOST)
+            later = {"due_at": timezone.now() + wait, "tries": row.tries + 1, "error": str(error)[:500]}
+            OutboxRow.objects.filter(id=row.id).update(**later)
+    else:
+        OutboxRow.objects.filter(id__in=[row.id for row in rows]).delete()
+
+
+def _notify(rows: Sequence[OutboxRow]) -> None:
+    ids = {row.device_id for row in rows if row.device_id is not None}
+    waiting = Device.objects.filter(id__in=ids, blocked=False, pending__gt=0).values_list("id", "pending")
+    try:
+        publisher.current().publish([_wake(device_id, pending) for device_id, pending in waiting])
+    except publisher.NotSent as error:
+        # Losing it costs only time: a device also pulls on connect and on its own interval (WIRE.md 5.1).
+        log.warning("%d devices were not woken: %s", len(ids), error)
+
+
+def _wake(device_id: UUID, pending: int) -> Outbound:
+    body = codec.notify(Notify(pending=pending, within=WITHIN))
+    return Outbound(topics.notify(settings.KEYSEED_MQTT_ROOT, device_id), body)
+
+
+def _kick(rows: Sequence[OutboxRow]) -> None:
+    brokers.current().kick({row.device_id for row in rows if row.device_id is not None})
+
+
+def _credentials(rows: Sequence[OutboxRow]) -> None:
+    brokers.current().credentials_changed()
+
+
+# Credentials first: a kicked device must find its old ones dead.
+HANDLERS: Mapping[str, Callable[[Sequence[OutboxRow]], None]] = {
+    Kind.CREDENTIALS.value: _credentials,
+    Kind.KICK.value: _kick,
+    Kind.NOTIFY.value: _notify,
+}

@@ -1,0 +1,8 @@
+from django.apps import AppConfig
+
+
+class TenantsConfig(AppConfig):
+    """Tenants, their API keys, and what makes a repeated request safe."""
+
+    name = "tenants"
+    default_auto_field = "django.db.models.BigAutoField"
