@@ -287,14 +287,16 @@ def check(request: object, now: datetime) -> Request:
         raise _refusal(
             {"request": [f"{str(name)[:64]!r} is no command type. Use one of {', '.join(TYPES)}."]}
         )
-    return _masked(made, _checked(made, params, now))
+    return _masked(made, _checked(made, params, now, f"request.{made.name}"))
 
 
-def check_secrets(made: CommandType, params: Mapping[str, object], given: object, now: datetime) -> Request:
-    """The stored request with secrets that its owner sent again. Raises `Refusal` like `check`."""
+def check_secrets(
+    made: CommandType, params: Mapping[str, object], given: object, now: datetime, at: str = "secrets"
+) -> Request:
+    """The stored request with secrets that its owner sent again. Raises `Refusal` with fields below `at`."""
     if not isinstance(given, Mapping) or set(given) != set(made.secrets):
-        raise _refusal({"secrets": [f"Must be an object with {' and '.join(made.secrets)}."]})
-    return _masked(made, _checked(made, {**params, **given}, now))
+        raise _refusal({at: [f"Must be an object with {' and '.join(made.secrets)}."]})
+    return _masked(made, _checked(made, {**params, **given}, now, at))
 
 
 def _masked(made: CommandType, values: Mapping[str, object]) -> Request:
@@ -302,8 +304,7 @@ def _masked(made: CommandType, values: Mapping[str, object]) -> Request:
     return Request(made, {**values, **dict.fromkeys(secrets, MASK)}, secrets)
 
 
-def _checked(made: CommandType, params: object, now: datetime) -> Mapping[str, object]:
-    at = f"request.{made.name}"
+def _checked(made: CommandType, params: object, now: datetime, at: str) -> Mapping[str, object]:
     if made.pairs is not None:
         return _paired(made.pairs, params, now, at)
     if not isinstance(params, Mapping):

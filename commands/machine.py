@@ -216,7 +216,10 @@ def step(command: Command, given: Input, facts: Facts) -> tuple[Command | None, 
         raise Illegal(command, given, row.when)
     if row.next is None:
         return None, row.effects
-    return _apply(replace(command, state=row.next), row.effects, facts), row.effects
+    changes: dict[str, object] = {"state": row.next}
+    for effect in row.effects:
+        changes |= _changes(effect, command, facts)
+    return replace(command, **changes), row.effects  # type: ignore[arg-type]
 
 
 def _holds(guard: str, command: Command, facts: Facts) -> bool:
@@ -233,41 +236,26 @@ def _holds(guard: str, command: Command, facts: Facts) -> bool:
     return command.kind is Kind.CSR and command.issue is not None and not facts.issued
 
 
-def _apply(command: Command, effects: tuple[Effect, ...], facts: Facts) -> Command:
-    for effect in effects:
-        match effect:
-            case Effect.COUNT_DELIVERY:
-                command = replace(command, deliveries=command.deliveries + 1, served_at=facts.at)
-            case Effect.CLEAR_DELIVERIES:
-                command = replace(command, deliveries=0)
-            case Effect.NEW_ATTEMPT:
-                command = _renewed(command)
-            case Effect.STORE_RESULT:
-                command = replace(
-                    command, response=facts.response, digest=facts.digest, error=None, closed_at=facts.at
-                )
-            case Effect.STORE_ERROR:
-                command = replace(
-                    command,
-                    response=facts.response,
-                    digest=facts.digest,
-                    error=facts.error,
-                    closed_at=facts.at,
-                )
-            case Effect.ERASE_SECRETS:
-                command = replace(command, has_secrets=False, closed_at=facts.at)
-            case _:
-                pass  # RELEASE_BEHIND, DROP_CHILD and REISSUE_CHILD touch other commands: commands/run.py
-    return command
+def _changes(effect: Effect, command: Command, facts: Facts) -> dict[str, object]:
+    """What an effect writes into the command itself."""
+    match effect:
+        case Effect.COUNT_DELIVERY:
+            return {"deliveries": command.deliveries + 1, "served_at": facts.at}
+        case Effect.CLEAR_DELIVERIES:
+            return {"deliveries": 0}
+        case Effect.NEW_ATTEMPT:
+            return {"attempt": command.attempt + 1, **_NOTHING_YET}
+        case Effect.STORE_RESULT:
+            return {**_closed(facts), "error": None}
+        case Effect.STORE_ERROR:
+            return {**_closed(facts), "error": facts.error}
+        case Effect.ERASE_SECRETS:
+            return {"has_secrets": False, "closed_at": facts.at}
+    return {}  # RELEASE_BEHIND, DROP_CHILD and REISSUE_CHILD touch other commands: commands/run.py
 
 
-def _renewed(command: Command) -> Command:
-    return replace(
-        command,
-        attempt=command.attempt + 1,
-        served_at=None,
-        closed_at=None,
-        response=None,
-        error=None,
-        digest=None,
-    )
+_NOTHING_YET: Mapping[str, object] = dict.fromkeys(("served_at", "closed_at", "response", "error", "digest"))
+
+
+def _closed(facts: Facts) -> dict[str, object]:
+    return {"response": facts.response, "digest": facts.digest, "closed_at": facts.at}

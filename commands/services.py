@@ -38,45 +38,67 @@ class New:
     issue: object = None
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A command that may be stored: whoever has one has had `check` pass."""
+
+    request: catalogue.Request
+    description: str
+
+
+def check(given: New) -> Checked:
+    """The command, if every field of it holds. Raises `Refusal` that names each wrong field.
+
+    Opening a private key takes a while: do it before the device's row is held.
+    """
+    if given.issue is not None:
+        raise invalid("issue", "This installation issues no certificates yet: sign the CSR yourself.")
+    return Checked(catalogue.check(given.request, timezone.now()), given.description)
+
+
+def check_batch(given: Sequence[New]) -> list[Checked]:
+    """The commands, if every field of all holds. Raises `Refusal` with fields like `commands[2].request`."""
+    checked, errors = [], dict[str, Sequence[str]]()
+    for place, new in enumerate(given):
+        try:
+            checked.append(check(new))
+        except Refusal as refusal:
+            found = refusal.errors or {}
+            errors |= {f"commands[{place}].{field}": reasons for field, reasons in found.items()}
+    if errors:
+        field, reasons = next(iter(errors.items()))
+        raise Refusal("INVALID", f"{field}: {reasons[0]}", errors)
+    return checked
+
+
 def add(tenant_id: UUID, device_id: UUID, given: Sequence[New], by: str) -> list[Command]:
-    """Puts commands at the end of the list, all or none. Raises `Refusal`."""
+    """Checks commands and puts them at the end of the list, all or none. Raises `Refusal`."""
+    checked = [check(given[0])] if len(given) == 1 else check_batch(given)
+    return put(tenant_id, device_id, checked, by)
+
+
+def put(tenant_id: UUID, device_id: UUID, checked: Sequence[Checked], by: str) -> list[Command]:
+    """Puts checked commands at the end of the list, all or none. Raises `Refusal`."""
     now = timezone.now()
-    # Opening a private key takes a while: it happens before the row is held.
-    checked = [_check(new, place, len(given), now) for place, new in enumerate(given)]
     with transaction.atomic():
         device = devices.lock_one(tenant_id, device_id)
         lists = store.load({device_id: device})[device_id]
-        run.check_room(lists.run, [(request.type.kind, None) for request in checked])
+        run.check_room(lists.run, [(one.request.type.kind, None) for one in checked])
         first = max([device.closed_through, *(c.position for c in lists.run.commands)]) + 1
-        made = [
-            _stored(device_id, first + place, request, given[place], now)
-            for place, request in enumerate(checked)
-        ]
+        made = [_stored(device_id, first + place, one, now) for place, one in enumerate(checked)]
         Command.objects.bulk_create(made)
         after = store.load({device_id: device})[device_id].run
         _settle(device, after, now, {"what": "added", "commands": [str(c.id) for c in made], "by": by})
     return made
 
 
-def _check(new: New, place: int, count: int, now: datetime) -> catalogue.Request:
-    try:
-        if new.issue is not None:
-            raise invalid("issue", "This installation issues no certificates yet: sign the CSR yourself.")
-        return catalogue.check(new.request, now)
-    except Refusal as refusal:
-        if count == 1 or refusal.errors is None:
-            raise
-        at = f"commands[{place}]."
-        errors = {at + field: reasons for field, reasons in refusal.errors.items()}
-        raise Refusal(refusal.code, at + refusal.message, errors) from None
-
-
-def _stored(device_id: UUID, position: int, request: catalogue.Request, new: New, now: datetime) -> Command:
+def _stored(device_id: UUID, position: int, checked: Checked, now: datetime) -> Command:
+    request = checked.request
     return Command(
         device_id=device_id,
         position=position,
         type=request.type.name,
-        description=new.description,
+        description=checked.description,
         request=request.params,
         secrets=sealing.sealed(request.secrets),
         created_at=now,
@@ -180,7 +202,7 @@ def _repair(
         held = _Held(store.load({device_id: device})[device_id].run, store.load_last(device))
         after = decide(held, now)
         before = held.run if after.closed_through == held.run.closed_through else held.last
-        after = _with_secrets(before, after, secrets or {}, now)
+        after = _with_secrets(before, after, secrets or {}, now, "secrets" if command_id else "secrets.{}")
         store.write(before.commands, after.commands)
         data = {"what": what, "by": by}
         _settle(replace(device, closed_through=after.closed_through), after, now, data, command_id)
@@ -191,33 +213,37 @@ def no_command() -> Refusal:
     return Refusal("NOT_FOUND", "The device has no such command. List them with GET …/provisioning.")
 
 
-def _with_secrets(before: Run, after: Run, given: Mapping[UUID, object], now: datetime) -> Run:
-    """A reset command whose secrets were erased gets those that its owner sent again."""
+def _with_secrets(before: Run, after: Run, given: Mapping[UUID, object], now: datetime, at: str) -> Run:
+    """A reset command whose secrets were erased gets those that its owner sent again.
+
+    `at` is where they stand in the request, `{}` being the command's id.
+    """
     old = {command.id: command.attempt for command in before.commands}
     again = [c for c in after.commands if c.attempt > old[c.id] and catalogue.TYPES[c.type].secrets]
-    lacking = [str(c.id) for c in again if not c.has_secrets and c.id not in given]
+    lacking = {
+        c.id: catalogue.TYPES[c.type].secrets for c in again if not c.has_secrets and c.id not in given
+    }
     if lacking:
-        raise _secrets_needed(lacking, {str(c.id): catalogue.TYPES[c.type].secrets for c in again})
+        raise _secrets_needed(lacking, at)
     supplied = {c.id for c in again if c.id in given}
     if unknown := set(given) - supplied:
         raise invalid(
             "secrets", f"{', '.join(map(str, unknown))}: no command with secrets is reset by that id."
         )
     for command in Command.objects.filter(id__in=supplied):
-        request = catalogue.check_secrets(
-            catalogue.TYPES[command.type], command.request, given[command.id], now
-        )
+        made, where = catalogue.TYPES[command.type], at.format(command.id)
+        request = catalogue.check_secrets(made, command.request, given[command.id], now, where)
         Command.objects.filter(id=command.id).update(secrets=sealing.sealed(request.secrets))
     commands = tuple(replace(c, has_secrets=True) if c.id in supplied else c for c in after.commands)
     return replace(after, commands=commands)
 
 
-def _secrets_needed(ids: Sequence[str], names: Mapping[str, Sequence[str]]) -> Refusal:
-    needed = "; ".join(f"{one}: {', '.join(names[one])}" for one in ids)
+def _secrets_needed(lacking: Mapping[UUID, Sequence[str]], at: str) -> Refusal:
+    needed = "; ".join(f"{one}: {', '.join(names)}" for one, names in lacking.items())
     return Refusal(
         "SECRETS_NEEDED",
         f"The secrets were erased when the device confirmed them. Send them again in `secrets` ({needed}).",
-        {one: [f"needs {', '.join(names[one])}"] for one in ids},
+        {at.format(one): [f"Needs {', '.join(names)}."] for one, names in lacking.items()},
     )
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import environ
+from django.templatetags.static import static
+from django.urls import reverse_lazy
 from django.utils.crypto import get_random_string
 
 from config import environment
@@ -31,6 +33,7 @@ KEYSEED_MOSQUITTO_PID_FILE = _given["KEYSEED_MOSQUITTO_PID_FILE"]
 
 INSTALLED_APPS = [
     "unfold",
+    "unfold.contrib.filters",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -84,6 +87,8 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
     }
 else:
+    # A database that is away is told soon: to a device's batch, to a request, to whoever asks /readyz.
+    DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
     DATABASES["default"]["CONN_MAX_AGE"] = 60
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 
@@ -119,10 +124,11 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["tenants.auth.RoleAllows"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["tenants.parsers.StrictJSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "tenants.parsers.Negotiation",
+    "DEFAULT_SCHEMA_CLASS": "tenants.schema.Schema",
     "EXCEPTION_HANDLER": "tenants.answers.on_exception",
     "UNAUTHENTICATED_USER": None,
-    "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%S.%fZ",
+    "URL_FORMAT_OVERRIDE": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 SPECTACULAR_SETTINGS = {
@@ -136,8 +142,58 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/v1",
     "COMPONENT_SPLIT_REQUEST": True,
+    "PATH_CONVERTER_OVERRIDES": {"id": {"type": "string", "format": "uuid"}},
+    "ENUM_NAME_OVERRIDES": {
+        "DeviceStatus": "devices.status.Status",
+        "CommandStatus": "commands.machine.State",
+        "CommandErrorCode": "commands.machine.ErrorCode",
+        "CredentialKind": "devices.models.Credential.Kind",
+        "TimelineKind": "devices.timeline.Kind",
+        "Role": "tenants.roles.Role",
+    },
 }
-UNFOLD: dict[str, Any] = {"SITE_TITLE": "Keyseed", "SITE_HEADER": "Keyseed", "SHOW_HISTORY": False}
+
+
+def _entry(title: str, icon: str, model: str) -> dict[str, Any]:
+    app, name = model.split("_")
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(f"admin:{model}_changelist"),
+        "permission": lambda request: request.user.has_perm(f"{app}.view_{name}"),
+    }
+
+
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "Keyseed",
+    "SITE_HEADER": "Keyseed",
+    "SITE_SYMBOL": "potted_plant",
+    "SITE_URL": "/admin/",
+    "SHOW_HISTORY": False,
+    "SHOW_VIEW_ON_SITE": False,
+    "STYLES": [lambda _: static("tenants/admin.css")],
+    "SIDEBAR": {
+        "navigation": [
+            {
+                "title": "Fleet",
+                "items": [
+                    _entry("Devices", "memory", "devices_device"),
+                    _entry("Outbox", "outbox", "devices_outboxrow"),
+                ],
+            },
+            {
+                "title": "Access",
+                "separator": True,
+                "items": [
+                    _entry("Tenants", "domain", "tenants_tenant"),
+                    _entry("API keys", "key", "tenants_apikey"),
+                    _entry("Operators", "person", "auth_user"),
+                    _entry("Groups", "group", "auth_group"),
+                ],
+            },
+        ],
+    },
+}
 
 CELERY_BROKER_URL = _given["CELERY_BROKER_URL"]
 CELERY_TASK_IGNORE_RESULT = True
@@ -172,7 +228,9 @@ LOGGING: dict[str, Any] = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": _given["KEYSEED_LOG_LEVEL"]},
-    "loggers": {"celery.app.trace": {"level": "WARNING"},
+    "loggers": {
+        "celery.app.trace": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},
-        "django.server": {"handlers": ["stderr"], "propagate": False, "level": "WARNING"}},
+        "django.server": {"handlers": ["stderr"], "propagate": False, "level": "WARNING"},
+    },
 }

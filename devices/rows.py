@@ -1,7 +1,7 @@
 """Set-based writing: many rows, one statement, whatever their number.
 
-PostgreSQL gets arrays (`unnest`), which is several times quicker than the ORM's CASE ladders; SQLite, which has
-no arrays, gets one prepared statement run for each row inside the process.
+PostgreSQL gets all rows as one JSON parameter, which costs less than the ORM's CASE ladders and less than arrays,
+whose elements psycopg quotes one by one. SQLite runs one prepared statement for each row inside the process.
 """
 
 from __future__ import annotations
@@ -27,23 +27,21 @@ def update(table: str, columns: Mapping[str, str], rows: Sequence[Sequence[Value
     key, *names = columns
     if connection.vendor == "postgresql":
         targets = ", ".join(_target(name, derived, f"v.{name}") for name in names)
-        source = f"{_unnest(columns)} AS v({', '.join(columns)})"
-        _run(f"UPDATE {table} AS t SET {targets} FROM {source} WHERE t.{key} = v.{key}", columns, rows)  # noqa: S608
+        _run(f"UPDATE {table} AS t SET {targets} FROM {_source(columns)} WHERE t.{key} = v.{key}", columns, rows)
     else:
         targets = ", ".join(_target(name, derived, "%s") for name in names)
         reordered = [(*row[1:], row[0]) for row in rows]
-        _run_many(f"UPDATE {table} AS t SET {targets} WHERE t.{key} = %s", reordered)  # noqa: S608
+        _run_many(f"UPDATE {table} AS t SET {targets} WHERE t.{key} = %s", reordered)
 
 
-def insert(
-    table: str, columns: Mapping[str, str], rows: Sequence[Sequence[Value]], conflict: str = ""
-) -> None:
+def insert(table: str, columns: Mapping[str, str], rows: Sequence[Sequence[Value]], conflict: str = "") -> None:
     """Inserts `rows`; `conflict` is an ON CONFLICT clause, in which `t` is the table."""
     if not rows:
         return
-    into = f"INSERT INTO {table} AS t ({', '.join(columns)})"
+    names = ", ".join(columns)
+    into = f"INSERT INTO {table} AS t ({names})"
     if connection.vendor == "postgresql":
-        _run(f"{into} SELECT * FROM {_unnest(columns)} {conflict}", columns, rows)
+        _run(f"{into} SELECT {names} FROM {_source(columns)} {conflict}", columns, rows)
     else:
         _run_many(f"{into} VALUES ({', '.join(['%s'] * len(columns))}) {conflict}", rows)
 
@@ -52,17 +50,15 @@ def _target(name: str, derived: Mapping[str, str], value: str) -> str:
     return f"{name} = {derived.get(name, '{v}').format(v=value)}"
 
 
-def _unnest(columns: Mapping[str, str]) -> str:
-    return f"unnest({', '.join(f'%s::{kind}[]' for kind in columns.values())})"
+def _source(columns: Mapping[str, str]) -> str:
+    typed = ", ".join(f"{name} {kind}" for name, kind in columns.items())
+    return f"json_to_recordset(%s::json) AS v({typed})"
 
 
 def _run(sql: str, columns: Mapping[str, str], rows: Sequence[Sequence[Value]]) -> None:
-    arrays = [list(column) for column in zip(*rows, strict=True)]
-    for place, kind in enumerate(columns.values()):
-        if kind == "jsonb":
-            arrays[place] = [None if value is None else json.dumps(value) for value in arrays[place]]
+    records = [dict(zip(columns, row, strict=True)) for row in rows]
     with connection.cursor() as cursor:
-        cursor.execute(sql, arrays)
+        cursor.execute(sql, [json.dumps(records, default=str)])
 
 
 def _run_many(sql: str, rows: Sequence[Sequence[Value]]) -> None:

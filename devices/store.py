@@ -6,10 +6,15 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from uuid import UUID
 
+from django.db.models import Prefetch
+
 from devices import rows
-from devices.models import Device
+from devices.models import Device, Tag
 from devices.row import DeviceRow
 from tenants.errors import Refusal
+
+TAGS = Prefetch("tags", queryset=Tag.objects.order_by("id"))
+"""Reads the tags of all devices of a page in one statement, in the order they were given."""
 
 _READ = tuple(field.name for field in fields(DeviceRow))
 _WRITTEN: Mapping[str, str] = {
@@ -35,11 +40,33 @@ def lock(ids: Collection[UUID]) -> dict[UUID, DeviceRow]:
 
 
 def lock_one(tenant_id: UUID, device_id: UUID) -> DeviceRow:
-    """One device of this tenant, held. Raises `Refusal` NOT_FOUND, also for another tenant's device."""
-    row = lock([device_id]).get(device_id)
-    if row is None or row.tenant_id != tenant_id:
+    """One device of this tenant, held. Raises `Refusal` NOT_FOUND, also for another tenant's device.
+
+    The statement itself asks for the tenant: another's device is neither held nor waited for.
+    """
+    held = Device.objects.select_for_update(no_key=True).filter(id=device_id, tenant_id=tenant_id)
+    row = held.values_list(*_READ).first()
+    if row is None:
         raise not_found()
-    return row
+    return DeviceRow(*row)
+
+
+def read(tenant_id: UUID, device_id: UUID) -> Device | None:
+    """One device of this tenant with its tags, to be shown; None, also for another tenant's device."""
+    return Device.objects.filter(id=device_id, tenant_id=tenant_id).prefetch_related(TAGS).first()
+
+
+def find(tenant_id: UUID, device_id: UUID) -> Device:
+    """The same. Raises `Refusal` NOT_FOUND."""
+    found = read(tenant_id, device_id)
+    if found is None:
+        raise not_found()
+    return found
+
+
+def row(device: Device) -> DeviceRow:
+    """What the rules see of a device that was read to be shown."""
+    return DeviceRow(*(getattr(device, name) for name in _READ))
 
 
 def not_found() -> Refusal:

@@ -6,3 +6,7 @@ class ProvisioningConfig(AppConfig):
 
     name = "provisioning"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Registers the system checks."""
+        from provisioning import checks  # noqa: F401

@@ -14,6 +14,8 @@ from tests.servers.postgres import Postgres
 from tests.servers.redis import Redis
 
 MOSQUITTO_CONF = Path(__file__).parents[1] / "docker" / "mosquitto.conf"
+# The listener in it that is for Keyseed itself.
+SERVICE_LISTENER = 1884
 ACCESS = f"""\
 user {GATEWAY}
 topic readwrite prov/v1/#
@@ -51,8 +53,8 @@ def mosquitto(pytestconfig: pytest.Config) -> Iterator[Mosquitto]:
     servers = pytestconfig.stash[SERVERS]
     config = MOSQUITTO_CONF.read_text()
     users = {GATEWAY: servers.mqtt_password}
-    folder, port = servers.folder / "mosquitto", servers.mqtt_port
-    with Mosquitto(folder, config, users=users, acl=ACCESS, port=port) as server:
+    at = {SERVICE_LISTENER: servers.mqtt_port}
+    with Mosquitto(servers.folder / "mosquitto", config, users=users, acl=ACCESS, at=at) as server:
         yield server
 
 

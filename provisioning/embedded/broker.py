@@ -8,12 +8,11 @@ waits instead of refusing when there are too many.
 import asyncio
 import contextlib
 import logging
-import resource
 import ssl
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from amqtt.broker import Broker
 from amqtt.contexts import BrokerConfig, ListenerConfig, ListenerType
@@ -25,6 +24,7 @@ from amqtt.utils import gen_client_id
 from provisioning.embedded import rules
 from provisioning.embedded.gate import Gate, SignIn
 from provisioning.embedded.limits import Limits
+from provisioning.embedded.listener import bind, make_room
 from provisioning.embedded.packets import Connect, Malformed, UnsupportedVersion
 from provisioning.embedded.rules import Device, Identity, Refusal, ServiceAccount
 from provisioning.embedded.sessions import Router, SessionHandler
@@ -36,8 +36,6 @@ _LISTENER = "default"
 # Read ahead of a packet's length; small, so that what is refused by its length is not in memory.
 _READ_AHEAD = 8 * 1024
 _ACCEPT_BACKLOG = 512
-# File descriptors for the rest of the process: web, database, Celery.
-_RESERVED_FILES = 256
 
 
 class CannotListen(OSError):
@@ -71,7 +69,11 @@ class _Broker(Broker):
     async def listen(self, host: str, port: int) -> int:
         """Take the address, without serving yet; returns the port. Raises OSError."""
         self._listener = await asyncio.start_server(
-            self._accept, host, port, limit=_READ_AHEAD, backlog=_ACCEPT_BACKLOG, start_serving=False
+            self._accept,
+            sock=bind(host, port),
+            limit=_READ_AHEAD,
+            backlog=_ACCEPT_BACKLOG,
+            start_serving=False,
         )
         actual: int = self._listener.sockets[0].getsockname()[1]
         return actual
@@ -247,7 +249,7 @@ class EmbeddedBroker:
         thread.start()
         try:
             self._running = started.result()
-        except BaseException:
+        except Exception:
             thread.join()
             raise
 
@@ -276,7 +278,7 @@ class EmbeddedBroker:
             gate.close()
 
     async def _serve(self, gate: Gate, started: "Future[_Running]") -> None:
-        broker = _Broker(gate, self._root, _with_files_to_spare(self._limits))
+        broker = _Broker(gate, self._root, make_room(self._limits))
         try:
             port = await broker.listen(self._host, self._wanted_port)
         except OSError as error:
@@ -291,18 +293,3 @@ class EmbeddedBroker:
         )
         await stopping.wait()
         await broker.end()
-
-
-def _with_files_to_spare(limits: Limits) -> Limits:
-    """Fewer connections where the process may not open as many files; without, accept() fails in a loop."""
-    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if files == resource.RLIM_INFINITY or files >= limits.connections + _RESERVED_FILES:
-        return limits
-    connections = max(files - _RESERVED_FILES, files // 2)
-    logger.warning(
-        "at most %d MQTT connections: raise the limit of open files (%d) for %d",
-        connections,
-        files,
-        limits.connections,
-    )
-    return replace(limits, connections=connections)

@@ -12,8 +12,10 @@ from celery import Celery
 from celery.beat import Scheduler, Service
 from celery.worker import WorkController
 from django.core.wsgi import get_wsgi_application
+from django.db import close_old_connections
 from waitress import create_server
 
+from devices import credentials
 from provisioning.embedded.broker import EmbeddedBroker
 from provisioning.gateway import Gateway
 
@@ -82,6 +84,14 @@ def web(host: str, port: int) -> Part:
         max_request_body_size=2 * 1024 * 1024,
     )
     return _Thread("web", server.run, server.close)
+
+
+def sign_in(device_id: str, secret: str) -> bool:
+    """`devices.credentials.sign_in` for the broker's threads, which nobody else cleans up after."""
+    try:
+        return credentials.sign_in(device_id, secret)
+    finally:
+        close_old_connections()
 
 
 class Embedded:

@@ -93,7 +93,7 @@ class SessionHandler(BrokerProtocolHandler):
         if qos != QOS_2 or self._first_time(packet_id):
             topic, data = publish_packet.topic_name or "", publish_packet.data or b""
             if publish_packet.retain_flag:
-                self.complain("dropped a RETAIN message on %r (WIRE.md 1.4)", topic)
+                self.complain("dropped a RETAIN message on %.200r (WIRE.md 1.4)", topic)
             else:
                 self._router.publish(Message(topic, data, qos, self))
         if qos == QOS_1:

@@ -110,7 +110,7 @@ class Line:
 
     def __init__(self, faults: Faults, name: str) -> None:
         self.faults = faults
-        self.random = Random(f"{faults.seed} {name}")
+        self.random = Random(f"{faults.seed} {name}")  # noqa: S311 - trouble is to be repeatable
 
     def up(self, payload: bytes) -> list[Arrival]:
         """What becomes of a message that the device sends."""

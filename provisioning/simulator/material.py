@@ -97,7 +97,7 @@ def _handed_key(device: str, authority: Authority) -> tuple[CommandBody, ...]:
 def _settings(index: int) -> tuple[CommandBody, ...]:
     return (
         _command("preSharedKey", secTag=CLOUD_TAG, identity=f"device-{index}", secret=secrets.token_hex(32)),
-        _command("config", **{"server": "coap.example.com", "port": "5684", "interval": str(60 + index)}),
+        _command("config", server="coap.example.com", port="5684", interval=str(60 + index)),
     )
 
 

@@ -57,7 +57,7 @@ class Member:
         self.store = Store()
         self.worker = Worker(self.store, device)
         self.line = Line(way.faults, device)
-        self.random = Random()
+        self.random = Random()  # noqa: S311 - jitter is no secret
         self.device = Device(Profile(device, secrets.token_hex(4), way.format, way.root), {}, way.timing)
         self.loop = asyncio.get_running_loop()
         self.connection: Connection | None = None

@@ -128,7 +128,7 @@ class Owner:
         if body is not None:
             headers |= {"Content-Type": "application/json", "Idempotency-Key": str(uuid.uuid4())}
         data = None if body is None else json.dumps(body).encode()
-        request = Request(self.api + path, data, headers, method=method)
+        request = Request(self.api + path, data, headers, method=method)  # noqa: S310 - checked when it was made
         for attempt in range(TRIES):
             last = attempt == TRIES - 1 or self.hurry.is_set()
             try:

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, Protocol
 
+from provisioning.wire import json_format
 from provisioning.wire.cbor_format import Cbor
 from provisioning.wire.errors import UnsupportedFormat
 from provisioning.wire.json_format import Json
-from provisioning.wire.json_format import notify as notify
-from provisioning.wire.messages import Accepted, Get, Rejected, Results
+from provisioning.wire.messages import Accepted, Get, Notify, Rejected, Results
 
 
 class Codec(Protocol):
@@ -26,7 +26,7 @@ class Codec(Protocol):
         ...
 
     def item(self, correlation_id: str, type: str, params: Mapping[str, object]) -> bytes:
-        """Encode one command, integers among its params as decimal text (WIRE.md 2.2).
+        """Encode one command, its params as the owner posted them (WIRE.md 2.2).
 
         Raises TypeError for a param that is neither text nor an integer.
         """
@@ -68,3 +68,8 @@ def answering(format: str) -> Codec:
     listens on, and JSON is what a person who looks at it can read.
     """
     return CODECS.get(format, CODECS["json"])
+
+
+def notify(message: Notify) -> bytes:
+    """The bytes of a `notify`: JSON for every device, for its topic has no format (WIRE.md 5.1)."""
+    return json_format.notify(message)

@@ -42,7 +42,7 @@ class Json:
 
 
 def notify(message: Notify) -> bytes:
-    """The bytes of a `notify`, which has no format of its own (WIRE.md 5.1)."""
+    """See `codec.notify`."""
     return _encode(outbound.notify(message)).encode()
 
 

@@ -34,7 +34,7 @@ def parse(topic: str, root: str) -> Address:
     if match is None:
         raise Unroutable("The topic is not <root>/<device id>/<format>/get or /results.")
     device_id, format, verb = match.groups()
-    return Address(device_id=device_id, format=format, verb=cast(Verb, verb))
+    return Address(device_id=device_id, format=format, verb=cast("Verb", verb))
 
 
 def commands(root: str, device_id: str | UUID, format: str) -> str:

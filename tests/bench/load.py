@@ -46,7 +46,16 @@ class Tally:
 class Load:
     """Runs devices through `get` and `results`, `in_flight` at a time."""
 
-    def __init__(self, url: str, root: str, devices: Sequence[str], pool: Sequence[Made], in_flight: int) -> None:
+    def __init__(
+        self,
+        url: str,
+        root: str,
+        devices: Sequence[str],
+        pool: Sequence[Made],
+        in_flight: int,
+        repeat: float = REPEAT_SECONDS,
+    ) -> None:
+        self._repeat_after = repeat
         self._address = mqtt.parse(url)
         self._root, self._pool = root, pool
         self._waiting: Iterator[str] = iter(devices)
@@ -102,7 +111,7 @@ class Load:
     def _repeat(self, now: float) -> None:
         """WIRE.md 6.3, without the growing pauses: a lost message must not end the run."""
         for flight in self._flights.values():
-            if now - flight.sent > REPEAT_SECONDS:
+            if now - flight.sent > self._repeat_after:
                 self.tally.repeats += 1
                 flight.sent = now
                 self._client.publish(flight.topic, flight.payload, qos=1)

@@ -1,5 +1,6 @@
 """Messages flow in order, quickly and within bounds."""
 
+import select
 import socket
 import statistics
 import time
@@ -40,6 +41,16 @@ def test_a_message_just_before_the_end_of_the_connection_is_not_lost(port: int, 
         client.socket.shutdown(socket.SHUT_WR)
         client.seconds_until_closed()
         assert [int(service.next().payload) for _ in numbers] == list(numbers)
+
+
+def test_what_follows_a_disconnect_is_not_read(port: int) -> None:
+    with gateway(port) as service:
+        with device(port) as client:
+            client.send(raw.packet(0xE0) + raw.publish(UP, b"late") * 50)
+            assert client.answer() is None
+        with device(port) as client:
+            client.send(raw.publish(UP, b"next"))
+            assert service.next().payload == b"next"
 
 
 def test_a_client_that_does_everything_at_once_is_served(port: int) -> None:
@@ -119,6 +130,19 @@ def test_one_device_cannot_fill_the_queue_of_all() -> None:
         broker.stop()
 
 
+def test_what_waited_for_a_gateway_that_left_holds_up_nobody() -> None:
+    broker = new_broker(Limits(waiting_per_session=3, service=Backlog(2, 100, 1000)))
+    try:
+        with device(broker.port) as sender:
+            for _ in range(2):
+                with gateway(broker.port, manual_ack=True) as service:
+                    sender.send(b"".join(raw.publish(UP, packet_id=number) for number in (1, 2, 3)))
+                    assert [sender.answer() for _ in range(3)][2] == bytes([raw.PUBACK, 0, 3])
+                    assert [service.next().mid for _ in range(2)] == [1, 2]
+    finally:
+        broker.stop()
+
+
 def test_a_service_that_acknowledges_nothing_gets_so_much_in_order_and_the_rest_is_dropped() -> None:
     broker = new_broker(Limits(service=Backlog(in_flight=5, queued=5, queued_bytes=1000)))
     try:
@@ -142,14 +166,18 @@ def test_the_queue_is_bounded_in_bytes_too() -> None:
     broker = new_broker(Limits(service=Backlog(in_flight=1, queued=100, queued_bytes=250)))
     try:
         with gateway(broker.port, manual_ack=True) as service, device(broker.port) as sender:
-            for number in range(1, 11):
-                sender.send(raw.publish(UP, bytes(100), packet_id=number))
-                sender.answer()
-            for _ in range(3):
+            for _ in range(2):
+                for number in range(1, 11):
+                    sender.send(raw.publish(UP, bytes(100), packet_id=number))
+                    sender.answer()
+                for _ in range(3):
+                    message = service.next()
+                    assert len(message.payload) == 100
+                    service.client.ack(message.mid, message.qos)
+                sender.send(raw.publish(UP, b"last", packet_id=11))
                 message = service.next()
+                assert message.payload == b"last"
                 service.client.ack(message.mid, message.qos)
-            sender.send(raw.publish(UP, b"last", packet_id=11))
-            assert service.next().payload == b"last"
     finally:
         broker.stop()
 
@@ -165,17 +193,42 @@ def test_a_device_that_acknowledges_nothing_is_cut_off() -> None:
         broker.stop()
 
 
-@pytest.mark.parametrize("flags", [0, 2])
-def test_a_client_that_does_not_read_is_not_read_either(port: int, flags: int) -> None:
-    """A device that floods pings and messages and takes no answer gets so far and no further."""
-    with device(port) as deaf:
-        deaf.socket.settimeout(0.5)
-        assert (
-            deaf.bytes_taken(raw.packet(0xC0) * 2000 + raw.publish(UP, flags=flags), 40_000_000) < 40_000_000
-        )
-        with device(port, NEIGHBOUR) as neighbour:
-            neighbour.send(raw.packet(0xC0))
-            assert neighbour.answer() == bytes([raw.PINGRESP])
+def deaf_device(port: int) -> Raw:
+    """A device that sends itself a lot and reads none of it, until the broker takes no more."""
+    client = device(port, keep_alive=0)
+    client.send(raw.subscribe(topic(HEALTHY, "#")))
+    client.answer()
+    client.socket.settimeout(0.5)
+    assert client.bytes_taken(raw.publish(UP, bytes(100_000), flags=0), 50_000_000) < 50_000_000
+    return client
+
+
+def test_a_client_that_does_not_read_is_not_read_either(port: int) -> None:
+    with deaf_device(port), device(port, NEIGHBOUR) as neighbour:
+        neighbour.send(raw.packet(0xC0))
+        assert neighbour.answer() == bytes([raw.PINGRESP])
+
+
+def test_a_client_that_does_not_read_for_too_long_is_cut_off() -> None:
+    broker = new_broker(Limits(packet_seconds=0.6, linger_seconds=0.2))
+    try:
+        with deaf_device(broker.port) as client:
+            reset = select.poll()
+            reset.register(client.socket, 0)
+            assert reset.poll(3000)
+    finally:
+        broker.stop()
+
+
+def test_messages_go_one_by_one_to_a_client_that_is_behind_with_reading() -> None:
+    broker = new_broker(Limits(unsent_bytes=0))
+    try:
+        with gateway(broker.port) as service, device(broker.port) as sender:
+            for number in range(1, 21):
+                sender.send(raw.publish(UP, b"%d" % number, packet_id=number))
+            assert [int(service.next().payload) for _ in range(20)] == list(range(1, 21))
+    finally:
+        broker.stop()
 
 
 def test_an_idle_device_is_echoed_within_milliseconds(port: int) -> None:
@@ -188,8 +241,8 @@ def test_an_idle_device_is_echoed_within_milliseconds(port: int) -> None:
             client.client.publish(UP, b"x" * 200, qos=1)
             client.next()
             delays.append(time.perf_counter() - began)
-        # A polling sleep or Nagle's algorithm would show as 40 ms.
-        assert statistics.median(delays) < 0.02
+        # A polling sleep or Nagle's algorithm would cost every echo 40 ms; a busy machine slows some.
+        assert statistics.quantiles(delays)[0] < 0.02
 
 
 def test_two_services_can_share_the_account(port: int) -> None:

@@ -2,8 +2,12 @@
 
 import logging
 import socket
+import subprocess
+import sys
 import threading
 import time
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -134,3 +138,43 @@ def test_nothing_is_said_about_a_day_s_work_but_refusals(caplog: pytest.LogCaptu
     assert len(lines) == 1
     assert HEALTHY in lines[0]
     assert "a wrong secret" not in lines[0]
+
+
+def open_files() -> set[int]:
+    return {int(entry.name) for entry in Path("/proc/self/fd").iterdir()}
+
+
+def test_connections_leave_the_low_file_descriptors_to_those_who_need_them() -> None:
+    """select(), which the web server and paho use, ends at descriptor 1023."""
+    before = open_files()
+    broker = new_broker()
+    try:
+        with ExitStack() as devices:
+            for number in range(5):
+                devices.enter_context(device(broker.port, suffix=f"-{number}"))
+            opened = open_files() - before
+            assert len([descriptor for descriptor in opened if descriptor >= 1024]) == 5
+    finally:
+        broker.stop()
+
+
+FEW_FILES = """
+import resource, sys
+from tests.embedded.people import device, new_broker
+resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[1]), int(sys.argv[2])))
+broker = new_broker()
+with device(broker.port):
+    print(resource.getrlimit(resource.RLIMIT_NOFILE)[0], broker._running.broker._limits.connections)
+broker.stop()
+"""
+
+
+@pytest.mark.parametrize(
+    ("allowed", "most", "expected"),
+    [("256", "20000", "11024 10000"), ("256", "600", "600 344"), ("2000", "2000", "2000 1744")],
+)
+def test_it_makes_room_for_its_connections_or_allows_fewer(allowed: str, most: str, expected: str) -> None:
+    command = [sys.executable, "-c", FEW_FILES, allowed, most]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=20)
+    assert done.stdout.strip() == expected
+    assert ("at most" in done.stderr) == (expected != "11024 10000")

@@ -5,6 +5,7 @@ import time
 import paho.mqtt.client as mqtt
 import pytest
 
+from provisioning.embedded.broker import EmbeddedBroker
 from provisioning.embedded.limits import Limits
 from tests.embedded import raw
 from tests.embedded.people import (
@@ -14,6 +15,7 @@ from tests.embedded.people import (
     HEALTHY,
     NEIGHBOUR,
     PASSWORD,
+    ROOT,
     SLOW,
     Paho,
     device,
@@ -121,6 +123,36 @@ def test_a_slow_look_up_stalls_nobody_else(port: int) -> None:
         with device(port, NEIGHBOUR):
             assert time.monotonic() - began < 0.5
         assert slow.answer() == bytes([raw.CONNACK, 0, ACCEPTED])
+
+
+def test_who_left_while_signing_in_takes_no_session_over(port: int) -> None:
+    with device(port, SLOW) as session:
+        Raw(port, raw.connect(SLOW, SLOW, PASSWORD)).socket.close()
+        time.sleep(1.2)
+        session.send(raw.packet(0xC0))
+        assert session.answer() == bytes([raw.PINGRESP])
+
+
+def test_who_left_while_standing_in_line_is_not_looked_up() -> None:
+    looked_up: list[str] = []
+
+    def sign_in(device_id: str, _password: str) -> bool:
+        looked_up.append(device_id)
+        time.sleep(0.3)
+        return True
+
+    broker = EmbeddedBroker("127.0.0.1", 0, ROOT, sign_in, GATEWAY, limits=Limits(sign_in_threads=1))
+    broker.start()
+    try:
+        with Raw(broker.port, raw.connect(HEALTHY, HEALTHY, PASSWORD)) as first:
+            time.sleep(0.1)
+            for _ in range(5):
+                Raw(broker.port, raw.connect(NEIGHBOUR, NEIGHBOUR, PASSWORD)).socket.close()
+            assert first.answer() == bytes([raw.CONNACK, 0, ACCEPTED])
+            with device(broker.port, BLOCKED):
+                assert looked_up == [HEALTHY, BLOCKED]
+    finally:
+        broker.stop()
 
 
 def test_a_client_beyond_the_limit_of_connections_is_turned_away_and_a_place_that_is_free_taken() -> None:

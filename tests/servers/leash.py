@@ -16,7 +16,7 @@ PR_SET_PDEATHSIG = 1
 def command(argv: list[str], *, signal: int, uid: int = -1, gid: int = -1) -> list[str]:
     """The command line that runs `argv` as that user on the leash of this process.
 
-    The leash is tied to the calling thread: start servers from a thread that outlives them.
+    The leash is tied to the thread that runs it, not to the process: Linux knows no other.
     """
     return [sys.executable, "-IS", str(Path(__file__)), *map(str, (os.getpid(), signal, uid, gid)), *argv]
 

@@ -37,10 +37,11 @@ acl_file acl
 class Mosquitto(Server):
     """`with Mosquitto(folder, config) as broker:` gives an MQTT broker at `broker.port`.
 
-    `config` is the text of a mosquitto.conf. Each `listener` in it gets a free port on 127.0.0.1, which
-    `ports` maps from the one written there; `port` is the first one's. Files it names are looked for in
-    `folder` by their last part: put certificates there first. `users` (name to password) and `acl` fill the
-    password and the access file; left out, a file that stands there is used, and an absent one is made empty.
+    `config` is the text of a mosquitto.conf. Each `listener` in it gets a free port on 127.0.0.1, or the
+    one that `at` has for it; `ports` maps written to real ones; `port` is the first. Files it names are
+    looked for in `folder` by their last part: put certificates there first. `users` (name to password) and
+    `acl` fill the password and the access file; left out, a file that stands there is used, an absent one
+    is made empty.
     Raises ValueError for a configuration without a listener.
     """
 
@@ -53,16 +54,14 @@ class Mosquitto(Server):
         *,
         users: Mapping[str, str] | None = None,
         acl: str | None = None,
-        port: int | None = None,
+        at: Mapping[int, int] | None = None,
     ) -> None:
-        super().__init__(folder, port)
+        self.ports = _real_ports(config, at or {})
+        super().__init__(folder, next(iter(self.ports.values())))
         self.pid_file = folder / "mosquitto.pid"
-        self.ports: dict[int, int] = {}
         self._config = folder / "mosquitto.conf"
         self._files: dict[str, Path] = {}
         self._lines = [*self._moved(config), *self._added()]
-        if not self.ports:
-            raise ValueError("the configuration needs a `listener PORT`")
         self._contents = {
             "password_file": None if users is None else password_lines(users),
             "acl_file": acl,
@@ -115,25 +114,33 @@ class Mosquitto(Server):
         for line in config.splitlines():
             setting, _, value = line.strip().partition(" ")
             if setting == "listener":
-                yield f"listener {self._listen(int(value.split()[0]))} {ports.HOST}"
+                yield f"listener {self.ports[_written_port(value)]} {ports.HOST}"
             elif setting in FILES:
                 self._files[setting] = self.folder / Path(value.strip()).name
                 yield f"{setting} {self._files[setting]}"
             elif setting not in OURS:
                 yield line
 
-    def _listen(self, written: int) -> int:
-        self.ports[written] = ports.reserve() if self.ports else self.port
-        return self.ports[written]
-
     def _added(self) -> Iterator[str]:
         yield f"pid_file {self.pid_file}"
         # Standard output would be buffered, and `reload` waits for what is said.
         yield "log_dest stderr"
-        yield "log_type information"
+        yield from (f"log_type {kind}" for kind in ("error", "warning", "notice", "information"))
         # As root, Mosquitto would become a user who may not read its folder.
         if os.geteuid() == 0:
             yield "user root"
+
+
+def _real_ports(config: str, at: Mapping[int, int]) -> dict[int, int]:
+    lines = (line.strip().partition(" ") for line in config.splitlines())
+    written = [_written_port(value) for setting, _, value in lines if setting == "listener"]
+    if not written:
+        raise ValueError("the configuration needs a `listener PORT`")
+    return {port: at.get(port) or ports.reserve() for port in written}
+
+
+def _written_port(value: str) -> int:
+    return int(value.split(maxsplit=1)[0])
 
 
 def password_lines(users: Mapping[str, str]) -> str:

@@ -96,7 +96,9 @@ class Product:
     `start` runs one of `PROGRAMS`. `key` is an owner's API key of the tenant `default`.
     """
 
-    def __init__(self, folder: Path, *, durable: bool = False, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, durable: bool = False, settings: Mapping[str, str] | None = None
+    ) -> None:
         self.folder = folder
         self.key = f"test-{secrets.token_hex(16)}"
         self.http_port = ports.reserve()
@@ -153,8 +155,15 @@ class Product:
 
     def manage(self, *arguments: str) -> str:
         """Runs `manage.py` and returns what it printed. Raises RuntimeError with its errors."""
+        return self._run("manage.py", *arguments)
+
+    def python(self, program: str, *arguments: str) -> str:
+        """Runs a Python program in the product's environment and returns what it printed."""
+        return self._run("-c", program, *arguments)
+
+    def _run(self, *arguments: str) -> str:
         done = subprocess.run(
-            [sys.executable, "manage.py", *arguments],
+            [sys.executable, *arguments],
             cwd=ROOT,
             env=self.environment,
             capture_output=True,
@@ -162,7 +171,7 @@ class Product:
             check=False,
         )
         if done.returncode:
-            raise RuntimeError(f"manage.py {' '.join(arguments)}: {done.stdout}{done.stderr}")
+            raise RuntimeError(f"{' '.join(arguments)}: {done.stdout}{done.stderr}")
         return done.stdout
 
     def start(self, name: str) -> Process:

@@ -3,17 +3,22 @@
 import signal
 import socket
 import subprocess
+import threading
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import ClassVar, Self
+from typing import BinaryIO, ClassVar, Self
 
 from tests.servers import leash, ports
 
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 LOG_TAIL = 3_000
+
+_spawner = ThreadPoolExecutor(1)
 
 
 class NotStarted(RuntimeError):
@@ -58,14 +63,8 @@ class Server(ABC):
         ports.release(self.port)
         uid, gid = self.account
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                leash.command(self.command(), signal=self.death_signal, uid=uid, gid=gid),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                cwd="/",
-                start_new_session=True,
-            )
+            argv = leash.command(self.command(), signal=self.death_signal, uid=uid, gid=gid)
+            self._process = _lasting(lambda: _spawned(argv, log))
         self._await()
 
     def stop(self) -> None:
@@ -142,6 +141,24 @@ class Server(ABC):
     def log_text(self) -> str:
         """All that the server wrote so far."""
         return self.log.read_text(errors="replace")
+
+
+def _lasting(spawn: Callable[[], subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
+    """Spawns in a thread that lives as long as this process, because the leash breaks with its thread."""
+    if threading.current_thread() is threading.main_thread():
+        return spawn()
+    return _spawner.submit(spawn).result()
+
+
+def _spawned(argv: list[str], log: BinaryIO) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        cwd="/",
+        start_new_session=True,
+    )
 
 
 def exchange(port: int, question: bytes, size: int) -> bytes:

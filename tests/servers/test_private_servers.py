@@ -4,6 +4,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -106,6 +107,15 @@ def test_mosquitto_comes_back_on_its_port_after_a_crash(tmp_path: Path) -> None:
         broker.start()
         assert broker.pid == int(broker.pid_file.read_text()) != before
         assert publishes(broker, "ann", "one")
+
+
+def test_a_server_outlives_the_thread_that_started_it(tmp_path: Path) -> None:
+    with Redis(tmp_path) as redis:
+        restarting = threading.Thread(target=redis.restart)
+        restarting.start()
+        restarting.join()
+        time.sleep(0.1)
+        assert redis.answers()
 
 
 def test_each_listener_of_a_configuration_has_a_port_of_its_own(tmp_path: Path) -> None:

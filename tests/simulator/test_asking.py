@@ -151,4 +151,5 @@ def test_an_answer_that_comes_before_suback_counts_and_the_next_request_waits_fo
     assert executes(bench.serve("config")) == "c0.0"
     assert bench.device.executed("c0.0", Ok(), 1, HALF) == []
     (publish, _) = bench.device.subscribed(2, HALF)
-    assert isinstance(publish, Publish) and publish.topic.endswith("/results")
+    assert isinstance(publish, Publish)
+    assert publish.topic.endswith("/results")

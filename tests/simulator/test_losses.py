@@ -26,7 +26,8 @@ def check(talk: World) -> None:
     assert talk.keys == 1
     assert talk.service.conflicts == 0
     assert talk.device.state is State.IDLE
-    assert talk.device.memory == {} and talk.storage == {}
+    assert talk.device.memory == {}
+    assert talk.storage == {}
 
 
 @pytest.mark.parametrize("form", ["json", "cbor"])

@@ -24,5 +24,7 @@ class Command(BaseCommand):
         except (bootstrap.KeyElsewhere, Refusal) as error:
             raise CommandError(str(error)) from error
         if api_key is not None and len(api_key) < bootstrap.SHORT:
-            self.stderr.write(f"The key is weak: use at least {bootstrap.SHORT} random characters in production.")
+            self.stderr.write(
+                f"The key is weak: use at least {bootstrap.SHORT} random characters in production."
+            )
         self.stdout.write(key)

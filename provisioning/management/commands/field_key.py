@@ -10,7 +10,9 @@ from pki.sealing import new_key
 
 
 class Command(BaseCommand):
-    help = "Prints a new key for KEYSEED_FIELD_KEYS. To rotate, put it in front and leave the old one behind it."
+    help = (
+        "Prints a new key for KEYSEED_FIELD_KEYS. To rotate, put it in front and leave the old one behind it."
+    )
     requires_system_checks = ()
 
     def handle(self, **options: Any) -> None:

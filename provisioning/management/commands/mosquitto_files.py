@@ -16,7 +16,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("folder", type=Path, metavar="DIR", help="where Mosquitto looks for them")
-        parser.add_argument("--pid-file", default="", help="Mosquitto's pid file: it is told to read them again")
+        parser.add_argument(
+            "--pid-file", default="", help="Mosquitto's pid file: it is told to read them again"
+        )
 
     def handle(self, *, folder: Path, pid_file: str, **options: Any) -> None:
         try:

@@ -16,7 +16,6 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
-from devices import credentials
 from provisioning import brokers, mqtt, publisher
 from provisioning.embedded import parts
 from provisioning.embedded.broker import EmbeddedBroker
@@ -35,7 +34,9 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--data", type=Path, required=True, help="the data folder; made if it is not there")
+        parser.add_argument(
+            "--data", type=Path, required=True, help="the data folder; made if it is not there"
+        )
         parser.add_argument("--http", default="127.0.0.1:8000", help="HOST:PORT of REST and admin")
         parser.add_argument("--mqtt", default="127.0.0.1:1883", help="HOST:PORT of the MQTT broker")
         parser.add_argument("--api-key", help="an owner's API key to use instead of a new one")
@@ -82,7 +83,7 @@ class Command(BaseCommand):
     def _start(self, running: ExitStack, http_at: tuple[str, int], mqtt_at: tuple[str, int]) -> None:
         service = mqtt.parse(settings.MQTT_URL)
         account = ServiceAccount(service.user or "", service.password or "")
-        broker = EmbeddedBroker(*mqtt_at, settings.KEYSEED_MQTT_ROOT, credentials.sign_in, account)
+        broker = EmbeddedBroker(*mqtt_at, settings.KEYSEED_MQTT_ROOT, parts.sign_in, account)
         broker.start()
         running.callback(broker.stop)
         brokers.use(parts.Embedded(broker))

@@ -1,0 +1,172 @@
+"""One repair on many devices, each in its own transaction: one device's refusal is not its neighbour's."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+
+from commands import services
+from commands.machine import State
+from commands.models import Command
+from devices import services as device_services
+from devices.models import Device
+from tenants.admin.asking import Question, ask
+from tenants.admin.page import Page, by, said
+from tenants.errors import Refusal, invalid
+
+MOST = 1_000
+NAMED = 10
+"""Devices that the question names."""
+
+URL = "devices_device_bulk"
+LIST = "admin:devices_device_changelist"
+
+
+@dataclass(frozen=True, slots=True)
+class Bulk:
+    """What is done to each of the selected devices, with (tenant, device, who)."""
+
+    word: str
+    consequence: str
+    permission: str
+    do: Callable[[UUID, UUID, str], None]
+
+
+def skip_first_failed(tenant_id: UUID, device_id: UUID, by: str) -> None:
+    """Skips the FAILED command that holds the device up. Raises `Refusal`."""
+    failed = Command.objects.filter(
+        device_id=device_id,
+        device__tenant_id=tenant_id,
+        status=State.FAILED,
+        position__gt=Device.objects.filter(id=device_id).values("closed_through"),
+    )
+    first = failed.order_by("position", "part").values_list("id", flat=True).first()
+    if first is None:
+        raise Refusal("CONFLICT", "No command of the device's run is FAILED: there is nothing to skip.")
+    services.skip(tenant_id, device_id, first, by)
+
+
+def delete(tenant_id: UUID, device_id: UUID, by: str) -> None:
+    """Unclaims the device; with its timeline gone, only the admin's own log remembers who did it."""
+    device_services.delete(tenant_id, device_id)
+
+
+BULK: Mapping[str, Bulk] = {
+    "block": Bulk(
+        "Block",
+        "They get nothing and nothing of them is stored; their live sessions end. Unblock undoes it.",
+        "devices.change_device",
+        services.block,
+    ),
+    "unblock": Bulk("Unblock", "They are served again.", "devices.change_device", services.unblock),
+    "reset_run": Bulk(
+        "Reset run",
+        "Every command of their run, or of the last closed one if the run is empty, is done again. A device "
+        "that needs secrets again is refused: reset its run on its own page.",
+        "commands.change_command",
+        services.reset_all,
+    ),
+    "skip_first_failed": Bulk(
+        "Skip first failed command",
+        "The first FAILED command of each is skipped: its list goes on without it.",
+        "commands.change_command",
+        skip_first_failed,
+    ),
+    "delete_selected": Bulk(
+        "Delete",
+        "They are unclaimed: commands, credentials and timelines are gone for good, live sessions end.",
+        "devices.delete_device",
+        delete,
+    ),
+}
+
+
+def question(
+    page: Page[Any], request: HttpRequest, selected: QuerySet[Device], key: str
+) -> TemplateResponse | None:
+    """Asks about exactly these devices, the first `MOST` of them."""
+    bulk = BULK[key]
+    if not request.user.has_perm(bulk.permission):
+        raise PermissionDenied
+    devices = list(selected.select_related(None).prefetch_related(None)[: MOST + 1])
+    lines = [f"{device} ({device.id}), {device.status}" for device in devices[:NAMED]]
+    if len(devices) > MOST:
+        lines.insert(0, f"These are the first {MOST} of more: do it again for the others.")
+        devices = devices[:MOST]
+    if len(devices) > NAMED:
+        lines.append(f"… and {len(devices) - NAMED} more")
+    hidden = {
+        "devices": ",".join(str(device.id) for device in devices),
+        "filters": request.GET.urlencode(),
+    }
+    title = f"{bulk.word}: {_many(len(devices))}?"
+    asked = Question(
+        title,
+        bulk.consequence,
+        bulk.word,
+        _back(hidden["filters"]),
+        danger=True,
+        lines=lines,
+        hidden=hidden,
+        action=reverse(f"admin:{URL}", args=[key]),
+    )
+    return ask(request, page, asked)
+
+
+def do(request: HttpRequest, key: str) -> HttpResponse:
+    """Does it to the devices that the question named, and says how many refused and why."""
+    if not request.user.has_perm(BULK[key].permission):
+        raise PermissionDenied
+    if request.method != "POST":
+        return HttpResponseNotAllowed(["POST"])
+    refused: Counter[str] = Counter()
+    try:
+        chosen = _chosen(request.POST.get("devices", ""))
+    except Refusal as refusal:
+        messages.error(request, said(refusal))
+        return redirect(LIST)
+    tenants = dict(Device.objects.filter(id__in=chosen).values_list("id", "tenant_id"))
+    for device_id, tenant_id in tenants.items():
+        try:
+            BULK[key].do(tenant_id, device_id, by(request))
+        except Refusal as refusal:
+            refused[said(refusal)] += 1
+    gone = len(chosen) - len(tenants)
+    _report(request, BULK[key].word, len(tenants) - refused.total(), refused, gone)
+    return redirect(_back(request.POST.get("filters", "")))
+
+
+def _chosen(text: str) -> Sequence[UUID]:
+    try:
+        chosen = [UUID(one) for one in text.split(",", MOST)]
+    except ValueError:
+        raise invalid("devices", f"Must be 1 to {MOST} ids. Select them in the list again.") from None
+    return list(dict.fromkeys(chosen))
+
+
+def _report(request: HttpRequest, word: str, done: int, refused: Counter[str], gone: int) -> None:
+    if done:
+        messages.success(request, f"{word}: done for {_many(done)}.")
+    for reason, count in refused.most_common(10):
+        messages.error(request, f"{word}: {_many(count)} refused. {reason}")
+    if gone:
+        messages.warning(request, f"{word}: {_many(gone)} no longer there.")
+
+
+def _back(filters: str) -> str:
+    return f"{reverse(LIST)}?{filters}" if filters else reverse(LIST)
+
+
+def _many(count: int) -> str:
+    return "1 device" if count == 1 else f"{count} devices"

@@ -1,0 +1,6 @@
+"""The admin's pages of devices. `DevicePage` is registered by `commands.admin`, which adds the commands."""
+
+from devices.admin import outbox
+from devices.admin.page import DevicePage
+
+__all__ = ["DevicePage", "outbox"]

@@ -1,0 +1,163 @@
+"""One device's page: every write goes through `devices.services`, as REST's do, in the operator's name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.admin.utils import quote
+from django.db.models import QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect
+from django.urls import URLPattern, path, reverse
+
+from devices import services
+from devices.admin import credentials, moments
+from devices.admin.form import WRITABLE, DeviceForm
+from devices.admin.labels import STATUS, label
+from devices.admin.listing import DeviceList
+from devices.models import Device
+from tenants.admin.page import by, display, said
+from tenants.errors import Refusal
+
+KEPT = (
+    "id",
+    "provisioning_state",
+    "ownership_status",
+    "claimed_at",
+    "device_type",
+    "firmware_id",
+    "imei",
+    "template_id",
+)
+
+
+class DevicePage(DeviceList):
+    """What an operator may write, what the machine keeps, the credentials and the timeline."""
+
+    form = DeviceForm
+    change_form_template = "devices/device.html"
+    autocomplete_fields = ("tenant",)
+    add_fieldsets = ((None, {"fields": ("tenant", *WRITABLE, "tag_lines")}),)
+    fieldsets = (
+        ("Details", {"fields": (*WRITABLE, "tag_lines")}),
+        ("Kept by Keyseed", {"fields": ("tenant", *KEPT)}),
+    )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Device | None = None) -> Any:
+        """A device never changes its tenant; the rest of these is nobody's to write."""
+        return () if obj is None else ("tenant", *KEPT)
+
+    def get_urls(self) -> list[URLPattern]:
+        """The usual ones and those of credentials."""
+        wrap = self.admin_site.admin_view
+        return [
+            path(
+                "<uuid:device_id>/credentials/new-password/",
+                wrap(self.new_password),
+                name=credentials.NEW_PASSWORD,
+            ),
+            path(
+                "<uuid:device_id>/credentials/<uuid:credential_id>/revoke/",
+                wrap(self.revoke_credential),
+                name=credentials.REVOKE,
+            ),
+            *super().get_urls(),
+        ]
+
+    def new_password(self, request: HttpRequest, device_id: UUID) -> HttpResponse:
+        """Asks, makes, shows once."""
+        return credentials.new_password(self, request, device_id)
+
+    def revoke_credential(self, request: HttpRequest, device_id: UUID, credential_id: UUID) -> HttpResponse:
+        """Asks, then revokes."""
+        return credentials.revoke(self, request, device_id, credential_id)
+
+    # ---- writing
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """The page; what a service refuses, because something changed meanwhile, is said on it."""
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except Refusal as refusal:
+            messages.error(request, said(refusal))
+            return redirect(request.get_full_path())
+
+    def save_model(self, request: HttpRequest, obj: Device, form: ModelForm[Device], change: bool) -> None:
+        """Only what the operator changed is written: the rest may have moved on meanwhile."""
+        tags = form.cleaned_data["tag_lines"]
+        if not change:
+            fields = {name: form.cleaned_data[name] for name in WRITABLE}
+            made = services.define(obj.tenant_id, fields, tags, by(request))
+            obj.pk, obj.claimed_at = made.pk, made.claimed_at
+            return
+        changed = {name: form.cleaned_data[name] for name in form.changed_data if name in WRITABLE}
+        new_tags = tags if "tag_lines" in form.changed_data else None
+        if changed or new_tags is not None:
+            services.change(obj.tenant_id, obj.id, changed, new_tags, by(request))
+
+    def response_post_save_add(self, request: HttpRequest, obj: Device) -> HttpResponseRedirect:
+        """To the new device's page, where its credentials are made."""
+        return redirect(self.link(obj))
+
+    def delete_model(self, request: HttpRequest, obj: Device) -> None:
+        """Unclaims the device."""
+        services.delete(obj.tenant_id, obj.id)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Device]) -> None:
+        """Unclaims the devices, each in its own transaction."""
+        for tenant_id, device_id in queryset.values_list("tenant_id", "id"):
+            services.delete(tenant_id, device_id)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """What goes with a device is said in one line: listing it could be thousands of rows."""
+        gone = [f"{device} ({device.id}) with its commands, credentials and timeline" for device in objs]
+        return gone, {"devices": len(gone)}, set(), []
+
+    # ---- reading
+
+    @display(description="Tags")
+    def tag_lines(self, device: Device) -> str:
+        """The tags where they cannot be edited."""
+        return ", ".join(sorted(tag.tag for tag in device.tags.all())) or "–"
+
+    def link(self, device: Device) -> str:
+        """The device's page."""
+        return reverse("admin:devices_device_change", args=[quote(device.pk)])
+
+    def named(self, device: Device) -> Mapping[UUID, str]:
+        """What to call the commands that the timeline speaks of."""
+        return {}
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """The page with what hangs on the device, as far as the operator may see it."""
+        device = context.get("original")
+        if device is not None:
+            context["status"] = label(device.status, STATUS)
+            context.update(self.sections(request, device))
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def sections(self, request: HttpRequest, device: Device) -> dict[str, Any]:
+        """What the template shows besides the form."""
+        return {
+            "moments": moments.read(device, self.named(device)) if _may(request, "timelineentry") else None,
+            "credentials": credentials.read(request, device) if _may(request, "credential") else None,
+            "new_password": credentials.link(request, device),
+            "moments_most": moments.MOST,
+        }
+
+
+def _may(request: HttpRequest, model: str) -> bool:
+    user = request.user
+    return user.has_perm(f"devices.view_{model}") or user.has_perm(f"devices.change_{model}")

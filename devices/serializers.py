@@ -1,0 +1,182 @@
+"""The shapes of devices, their credentials and their timeline. Source: API.md "Devices"."""
+
+# ruff: noqa: N815 - a field is called what JSON calls it
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
+
+from devices.credentials import OVERLAP_MOST
+from devices.models import Credential, Device, TimelineEntry
+from devices.status import ProvisioningState, Status
+from devices.timeline import Kind
+from tenants.serializers import Lines, Moment, Strict, Text, Whole, check_line, one_of
+
+TAGS_MOST, TAG_MOST = 50, 100
+PUBLIC_KEY_MOST = 16 * 1024
+
+NO_CLAIMING = "This installation cannot claim by attestation token yet: leave it out, and the device is defined instead."
+NO_TEMPLATE = "There is no such template: this installation has none yet. Leave it out."
+
+
+@extend_schema_field(
+    {"type": "array", "maxItems": TAGS_MOST, "items": {"type": "string", "maxLength": TAG_MOST}}
+)
+class Tags(serializers.Field[list[str], Any, list[str], Any]):
+    """Texts, each once; a comma parts two tags, as some clients send them."""
+
+    default_error_messages = {  # noqa: RUF012 - as its parent has it
+        "null": "Must be a list of texts; [] for none.",
+        "invalid": "Must be a list of texts.",
+        "length": f"Each tag must be a text of 1 to {TAG_MOST} characters.",
+        "count": f"A device has at most {TAGS_MOST} tags.",
+    }
+
+    def to_internal_value(self, data: object) -> list[str]:
+        if not isinstance(data, list) or not all(isinstance(one, str) for one in data):
+            self.fail("invalid")
+        tags = list(dict.fromkeys(part.strip() for one in data for part in one.split(",")))
+        for tag in tags:
+            check_line(tag)
+            if not 1 <= len(tag) <= TAG_MOST:
+                self.fail("length")
+        if len(tags) > TAGS_MOST:
+            self.fail("count")
+        return tags
+
+    def to_representation(self, value: Any) -> list[str]:
+        return [tag.tag for tag in value.all()]
+
+
+class DeviceFields(Strict):
+    """What an owner writes on a device."""
+
+    name = Text(required=False, allow_blank=True, max_length=100)
+    serialNumber = Text(
+        required=False, allow_blank=True, max_length=100, help_text="Yours, unique in your tenant."
+    )
+    tags = Tags(required=False)
+    vendorId = Text(required=False, allow_blank=True, max_length=100)
+    classId = Text(required=False, allow_blank=True, max_length=100)
+
+
+class NewDevice(DeviceFields):
+    """A device to be defined."""
+
+    templateId = serializers.UUIDField(required=False, allow_null=True, help_text="No templates exist yet.")
+    publicKey = Lines(
+        required=False,
+        max_length=PUBLIC_KEY_MOST,
+        help_text="PEM; becomes the device's `publicKey` credential.",
+    )
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        if isinstance(data, Mapping) and "claimToken" in data:
+            raise ValidationError({"claimToken": [NO_CLAIMING]})
+        return super().to_internal_value(data)
+
+    def validate_templateId(self, value: object) -> None:
+        if value is not None:
+            raise ValidationError(NO_TEMPLATE)
+
+
+class DeviceChange(DeviceFields):
+    """What is to be changed of a device; what is left out stays."""
+
+    group = Text(required=False, allow_blank=True, max_length=100)
+
+
+class DeviceSerializer(serializers.Serializer[Device]):
+    """A device."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    serialNumber = serializers.CharField(source="serial_number")
+    deviceType = serializers.CharField(source="device_type")
+    firmwareId = serializers.CharField(source="firmware_id")
+    imei = serializers.CharField()
+    ownerId = serializers.UUIDField(source="tenant_id", help_text="The tenant.")
+    ownershipStatus = serializers.CharField(source="ownership_status")
+    tags = Tags()
+    status = one_of(*Status)
+    provisioningState = serializers.ChoiceField(source="provisioning_state", choices=list(ProvisioningState))
+    templateId = serializers.UUIDField(source="template_id", allow_null=True)
+    vendorId = serializers.CharField(source="vendor_id")
+    classId = serializers.CharField(source="class_id")
+    pendingCommands = serializers.IntegerField(source="pending", help_text="What a pull would bring now.")
+    lastSeenAt = Moment(source="last_seen_at", allow_null=True)
+    claimedAt = Moment(source="claimed_at")
+
+
+class NewCredential(Strict):
+    """A credential to be made."""
+
+    kind = one_of(*Credential.Kind.values)
+    overlap = Whole(
+        required=False,
+        default=0,
+        min_value=0,
+        max_value=OVERLAP_MOST,
+        help_text="Seconds for which the old credential of this kind still works; 0: it dies at once.",
+    )
+    publicKey = Lines(
+        required=False, max_length=PUBLIC_KEY_MOST, help_text="PEM; for the kind `publicKey`, and only there."
+    )
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        if isinstance(data, Mapping) and data.get("kind") == "certificate":
+            raise ValidationError(
+                {"kind": ["This installation takes no certificates yet: use password or publicKey."]}
+            )
+        return super().to_internal_value(data)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        wants_key = attrs["kind"] == Credential.Kind.PUBLIC_KEY
+        if wants_key and "publicKey" not in attrs:
+            raise ValidationError({"publicKey": ["This field is needed for the kind publicKey."]})
+        if not wants_key and "publicKey" in attrs:
+            raise ValidationError({"publicKey": ["A password is made here: leave the field out."]})
+        return attrs
+
+
+class CredentialSerializer(serializers.Serializer[Credential]):
+    """A credential, without its secret. With `userName` and its secret a device signs in to the MQTT broker."""
+
+    id = serializers.UUIDField()
+    kind = one_of(*Credential.Kind.values)
+    userName = serializers.UUIDField(source="device_id", help_text="The device's id.")
+    createdAt = Moment(source="created_at")
+    expiresAt = Moment(source="expires_at", allow_null=True)
+
+
+class MadeCredential(CredentialSerializer):
+    """A new credential. `secret` is shown once; a repeated request gets `secretShown` instead."""
+
+    secret = serializers.CharField(required=False)
+    secretShown = serializers.BooleanField(required=False)
+
+
+class TimelineEntrySerializer(serializers.Serializer[TimelineEntry]):
+    """One thing that happened."""
+
+    at = Moment()
+    kind = serializers.ChoiceField(choices=[kind.value for kind in Kind])
+    commandId = serializers.UUIDField(source="command_id", required=False)
+    data = serializers.SerializerMethodField()
+
+    @extend_schema_field(OpenApiTypes.OBJECT)
+    def get_data(self, entry: TimelineEntry) -> dict[str, Any]:
+        """What happened; equal refusals within a minute are one, with their `count`."""
+        return {**entry.data, "count": entry.count} if entry.kind == Kind.REFUSED.value else entry.data
+
+    def to_representation(self, instance: TimelineEntry) -> dict[str, Any]:
+        shown = super().to_representation(instance)
+        if shown["commandId"] is None:
+            del shown["commandId"]
+        return shown

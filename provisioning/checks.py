@@ -1,0 +1,123 @@
+"""Dangerous or missing settings, told by `manage.py check` and before every command that serves.
+
+Each has an id that stays the same, and a hint that says what to do.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from celery import current_app
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+
+from devices import outbox
+from pki.sealing import Sealer
+from provisioning import mqtt
+
+SECRET_KEY_LEAST = 50
+
+
+@register(Tags.security)
+def secret_key(**kwargs: object) -> list[CheckMessage]:
+    """E001: a key that is made at every start ends all sessions; a short one can be guessed."""
+    if not settings.KEYSEED_SECRET_KEY_GIVEN:
+        hint = "Set KEYSEED_SECRET_KEY, or KEYSEED_SECRET_KEY_FILE, to at least 50 random characters."
+        return [Error("KEYSEED_SECRET_KEY is not set.", hint=hint, id="keyseed.E001")]
+    if len(settings.SECRET_KEY) < SECRET_KEY_LEAST:
+        hint = "Make one with: python -c 'import secrets; print(secrets.token_urlsafe(64))'"
+        return [Error("KEYSEED_SECRET_KEY is too short.", hint=hint, id="keyseed.E001")]
+    return []
+
+
+@register(Tags.security)
+def field_keys(**kwargs: object) -> list[CheckMessage]:
+    """E002: without a key no secret can be stored; one that is no key would show at the first secret."""
+    hint = "Make one with `manage.py field_key` and set KEYSEED_FIELD_KEYS. Keep it as safe as the database."
+    if not settings.KEYSEED_FIELD_KEYS:
+        return [Error("KEYSEED_FIELD_KEYS is not set.", hint=hint, id="keyseed.E002")]
+    try:
+        Sealer(settings.KEYSEED_FIELD_KEYS)
+    except ValueError:
+        return [Error("KEYSEED_FIELD_KEYS holds something that is no key.", hint=hint, id="keyseed.E002")]
+    return []
+
+
+@register()
+def mqtt_url(**kwargs: object) -> list[CheckMessage]:
+    """E003, E004: the broker's address must be one; a service without a password is anybody."""
+    try:
+        address = mqtt.parse(settings.MQTT_URL)
+    except (mqtt.BadURL, ValueError):
+        hint = "Write mqtt://gateway:password@host:port."
+        return [Error("MQTT_URL is not a broker's address.", hint=hint, id="keyseed.E003")]
+    if not address.user or not address.password:
+        hint = "Put the service's user and password into MQTT_URL, and let the broker refuse everybody without one."
+        return [Error("MQTT_URL has no user and password.", hint=hint, id="keyseed.E004")]
+    return []
+
+
+@register()
+def mqtt_root(**kwargs: object) -> list[CheckMessage]:
+    """E005: a wildcard in the root would open every device's topics to every device."""
+    root = settings.KEYSEED_MQTT_ROOT
+    if not root or root != root.strip("/") or set(root) & set("+#$\x00 "):
+        hint = "Use a plain topic such as prov/v1: no +, #, $, blanks, and no slash at either end."
+        return [Error("KEYSEED_MQTT_ROOT is not a plain topic.", hint=hint, id="keyseed.E005")]
+    return []
+
+
+@register()
+def gateway_group(**kwargs: object) -> list[CheckMessage]:
+    """W001: a device that guesses the group's name takes messages from the gateways (Mosquitto does not check)."""
+    group = settings.KEYSEED_GATEWAY_GROUP
+    if group and (len(group) < 20 or set(group) & set("+#/\x00 ")):
+        hint = "Use at least 20 random letters and digits: python -c 'import secrets; print(secrets.token_hex(16))'"
+        return [Warning("KEYSEED_GATEWAY_GROUP can be guessed.", hint=hint, id="keyseed.W001")]
+    return []
+
+
+@register()
+def limits(**kwargs: object) -> list[CheckMessage]:
+    """E006: a batch has messages, and a command is served at least once."""
+    wrong = [
+        name for name in ("KEYSEED_BATCH_MESSAGES", "KEYSEED_MAX_DELIVERIES") if getattr(settings, name) < 1
+    ]
+    if settings.KEYSEED_BATCH_MESSAGES > 5_000:
+        wrong.append("KEYSEED_BATCH_MESSAGES")
+    hint = "KEYSEED_BATCH_MESSAGES is 1 to 5000, KEYSEED_MAX_DELIVERIES at least 1."
+    return [Error(f"{name} is out of range.", hint=hint, id="keyseed.E006") for name in wrong]
+
+
+@register()
+def tasks(**kwargs: object) -> list[CheckMessage]:
+    """E007: the outbox asks for its task by name, so the name must be registered."""
+    import_module("provisioning.tasks")
+    if outbox.TASK in current_app.tasks:
+        return []
+    hint = "Name provisioning in INSTALLED_APPS and let Celery discover its tasks."
+    return [Error(f"No Celery task is called {outbox.TASK}.", hint=hint, id="keyseed.E007")]
+
+
+@register()
+def celery_safety(**kwargs: object) -> list[CheckMessage]:
+    """E008: with these off, a killed worker loses the batch that it had."""
+    hint = "Leave CELERY_TASK_ACKS_LATE and CELERY_TASK_REJECT_ON_WORKER_LOST on."
+    off = [name for name in ("task_acks_late", "task_reject_on_worker_lost") if not current_app.conf[name]]
+    return [Error(f"Celery's {name} is off.", hint=hint, id="keyseed.E008") for name in off]
+
+
+@register(Tags.security, deploy=True)
+def deployment(**kwargs: object) -> list[CheckMessage]:
+    """W002 to W004: what serves a try and not a fleet."""
+    found: list[CheckMessage] = []
+    if settings.DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
+        hint = "Set DATABASE_URL to a PostgreSQL database; SQLite is for `standalone`."
+        found.append(Warning("The database is not PostgreSQL.", hint=hint, id="keyseed.W002"))
+    if not settings.CELERY_BROKER_URL.startswith(("redis://", "rediss://")):
+        hint = "Set CELERY_BROKER_URL to redis://host:port/0."
+        found.append(Warning("Celery's broker is not Redis.", hint=hint, id="keyseed.W003"))
+    if "*" in settings.ALLOWED_HOSTS:
+        hint = "Name the hosts in KEYSEED_ALLOWED_HOSTS."
+        found.append(Warning("KEYSEED_ALLOWED_HOSTS lets every host name in.", hint=hint, id="keyseed.W004"))
+    return found

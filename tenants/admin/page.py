@@ -1,0 +1,87 @@
+"""What every page keeps to: bounded lists, no lookups but its filters', services for writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from django.contrib import messages
+from django.contrib.admin import ShowFacets
+from django.db.models import Model
+from django.http import HttpRequest
+
+from tenants.admin.paging import BoundedPaginator, ChangeList
+from tenants.errors import CODES, Refusal
+
+__all__ = ["Page", "attempt", "by", "display", "said"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+if TYPE_CHECKING:
+    from django.contrib.admin import ModelAdmin
+
+    def display(*, description: str, label: Mapping[str, str] | None = None) -> Callable[[F], F]:
+        """Names a column or field; `label` gives its words colours."""
+        ...
+else:
+    from unfold.admin import ModelAdmin as _ModelAdmin
+    from unfold.decorators import display
+
+    class ModelAdmin(_ModelAdmin):
+        """django-unfold's, which does not say what model it is for."""
+
+        def __class_getitem__(cls, model):
+            return cls
+
+
+M = TypeVar("M", bound=Model)
+
+
+class Page(ModelAdmin[M]):
+    """The pages of one model. Lists are in one order, the one that an index serves."""
+
+    paginator = BoundedPaginator
+    show_full_result_count = False
+    show_facets = ShowFacets.NEVER
+    sortable_by: ClassVar[tuple[str, ...]] = ()
+    list_per_page = 50
+    list_max_show_all = 0
+    list_filter_submit = True
+    list_fullwidth = True
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        """A list without totals."""
+        return ChangeList
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
+        """Only what a filter of this page asks: any other could feel its way along a digest."""
+        asked = lookup.split("__", 1)[0]
+        return any(asked == _asks(listed) for listed in self.list_filter)
+
+
+def _asks(listed: Any) -> str:
+    """The parameter that a filter reads, or its field's name."""
+    if isinstance(listed, tuple):
+        return str(listed[0])
+    return str(getattr(listed, "parameter_name", listed))
+
+
+def by(request: HttpRequest) -> str:
+    """Who acts, as the timeline names them."""
+    return f"member:{request.user.get_username()}"
+
+
+def attempt(request: HttpRequest, act: Callable[[], object], done: str) -> bool:
+    """Does it and says `done`, or says why it was refused; True if it was done."""
+    try:
+        act()
+    except Refusal as refusal:
+        messages.error(request, said(refusal))
+        return False
+    messages.success(request, done)
+    return True
+
+
+def said(refusal: Refusal) -> str:
+    """A refusal as an operator reads it: its message says what to do."""
+    return f"{CODES[refusal.code].title}. {refusal.message}"

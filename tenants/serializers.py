@@ -1,0 +1,174 @@
+"""The fields and shapes that REST is made of: strict in, plain out."""
+
+# ruff: noqa: N815 - a field is called what JSON calls it
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from django.utils.dateparse import parse_datetime
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
+
+from tenants.models import APIKey, Tenant
+from tenants.roles import Role
+
+NO_SUCH_FIELD = "There is no such field: leave it out."
+
+
+class Strict(serializers.Serializer[Any]):
+    """A body in which unknown fields are an error."""
+
+    @classmethod
+    def read(cls, data: object) -> dict[str, Any]:
+        """The checked values. Raises ValidationError that names each wrong field."""
+        body = cls(data=data)
+        body.is_valid(raise_exception=True)
+        return dict(body.validated_data)
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        unknown = set(data) - set(self.fields) if isinstance(data, Mapping) else set()
+        errors: dict[str, Any] = {name[:64]: [NO_SUCH_FIELD] for name in sorted(unknown)}
+        values: dict[str, Any] = {}
+        try:
+            values = super().to_internal_value(data)
+        except ValidationError as wrong:
+            if not isinstance(wrong.detail, dict):
+                raise
+            errors = {**wrong.detail, **errors}
+        if errors:
+            raise ValidationError(errors)
+        return values
+
+
+class Nothing(Strict):
+    """A body without fields: none at all, or {}."""
+
+
+def check_line(text: str) -> None:
+    """Raises ValidationError where the text holds a control character or half a surrogate pair."""
+    if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in text):
+        raise ValidationError("Must be one line without control characters.")
+
+
+class Lines(serializers.CharField):
+    """A text of any lines; a number is no text."""
+
+    def __init__(self, **options: Any) -> None:
+        messages = {
+            "invalid": "Must be a text.",
+            "blank": "Must not be empty.",
+            "null": "Must be a text, not null.",
+            "required": "This field is needed.",
+            "max_length": f"Must be a text of at most {options.get('max_length')} characters.",
+        }
+        super().__init__(error_messages=messages, **options)
+
+    def to_internal_value(self, data: object) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class Text(Lines):
+    """One line of text, trimmed."""
+
+    default_validators: ClassVar = [check_line]
+
+
+class Whole(serializers.IntegerField):
+    """A whole number; a text of digits is none."""
+
+    def to_internal_value(self, data: object) -> int:
+        if isinstance(data, bool) or not isinstance(data, int):
+            raise ValidationError(f"Must be a whole number from {self.min_value} to {self.max_value}.")
+        return super().to_internal_value(data)
+
+
+@extend_schema_field(OpenApiTypes.DATETIME)
+class Moment(serializers.Field[datetime, Any, str, Any]):
+    """A point in time: ISO 8601, UTC, milliseconds, `Z`."""
+
+    default_error_messages = {  # noqa: RUF012 - as its parent has it
+        "required": "This field is needed.",
+        "null": "Must be a time, not null.",
+        "invalid": "Must be a time such as 2026-05-17T12:00:00.000Z.",
+    }
+
+    def to_internal_value(self, data: object) -> datetime:
+        try:
+            at = parse_datetime(data) if isinstance(data, str) else None
+            if at is not None:
+                return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+        except (ValueError, OverflowError):
+            pass
+        self.fail("invalid")
+
+    def to_representation(self, value: datetime) -> str:
+        return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def one_of(*choices: str) -> serializers.ChoiceField:
+    """A field that takes one of these words."""
+    return serializers.ChoiceField(
+        choices=choices,
+        error_messages={
+            "invalid_choice": f"Must be one of {', '.join(choices)}.",
+            "required": f"This field is needed: one of {', '.join(choices)}.",
+            "null": f"Must be one of {', '.join(choices)}.",
+        },
+    )
+
+
+# ---- tenants and API keys
+
+
+class Problem(serializers.Serializer[Any]):
+    """What every refusal looks like. `errors` names fields by their path, such as `commands[2].description`."""
+
+    code = serializers.CharField(help_text="A word for programs, such as NOT_FOUND.")
+    title = serializers.CharField(help_text="The code in words.")
+    message = serializers.CharField(help_text="What is wrong here and what to do.")
+    errors = serializers.DictField(
+        child=serializers.ListField(child=serializers.CharField()), required=False, help_text="By field."
+    )
+
+
+class TenantSerializer(serializers.Serializer[Tenant]):
+    """A tenant."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    createdAt = Moment(source="created_at")
+
+
+class NewAPIKey(Strict):
+    """An API key to be made."""
+
+    name = Text(max_length=100, help_text="What it is for, such as `ci`.")
+    role = one_of(*Role)
+    expiresAt = Moment(required=False, allow_null=True, help_text="Never, if left out.")
+
+
+class APIKeySerializer(serializers.Serializer[APIKey]):
+    """An API key, without its text."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    role = one_of(*Role)
+    createdAt = Moment(source="created_at")
+    expiresAt = Moment(source="expires_at", allow_null=True)
+    revokedAt = Moment(source="revoked_at", allow_null=True)
+    lastUsedAt = Moment(source="last_used_at", allow_null=True, help_text="To the minute.")
+
+
+class MadeAPIKey(APIKeySerializer):
+    """A new API key. `key` is shown once; a repeated request gets `secretShown` instead."""
+
+    key = serializers.CharField(required=False)
+    secretShown = serializers.BooleanField(required=False)

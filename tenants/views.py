@@ -1,0 +1,66 @@
+"""What every REST view is: roles and queries as data, and no answer that anybody may keep."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, ClassVar, TypeVar
+
+from django.db.models import Model, QuerySet
+from django.http import QueryDict
+from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from tenants import pages
+from tenants.auth import caller
+from tenants.errors import Refusal
+from tenants.pages import Order
+from tenants.roles import Role
+from tenants.serializers import Nothing, Strict
+
+Row = TypeVar("Row", bound=Model)
+
+
+class Endpoint(APIView):
+    """`roles` says who may call which method, `queries` what may stand behind the `?`, by method.
+
+    `creates` are the methods that take an Idempotency-Key.
+    """
+
+    roles: ClassVar[Mapping[str, Role]] = {}
+    queries: ClassVar[Mapping[str, type[Strict]]] = {}
+    creates: ClassVar[Collection[str]] = ()
+    http_method_names: ClassVar[list[str]] = ["get", "head", "post", "patch", "delete"]
+    query: dict[str, Any]
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if request.META.get("HTTP_TRANSFER_ENCODING") and not request.META.get("CONTENT_LENGTH"):
+            raise Refusal("INVALID", "Send the body in one piece, with its Content-Length.")
+        method = "GET" if request.method == "HEAD" else str(request.method)
+        self.query = _read(self.queries.get(method, Nothing), request.query_params)
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Response:
+        final = super().finalize_response(request, response, *args, **kwargs)
+        # Answers show secrets once, and always what only one tenant may see.
+        final["Cache-Control"] = "no-store"
+        return final
+
+    def page(self, rows: QuerySet[Row], order: Order, shown: type[serializers.Serializer[Any]]) -> Response:
+        """Answers with the page of `rows` that the query asks for. Raises `Refusal`."""
+        request = self.request
+        raw = {name: request.query_params.getlist(name) for name in request.query_params}
+        wanted = pages.asked(self.query, raw, request.path, caller(request).tenant_id)
+        found, token = pages.page(rows, order, wanted)
+        return Response({"items": shown(found, many=True).data, "pageNextToken": token})
+
+
+def _read(query: type[Strict], params: QueryDict) -> dict[str, Any]:
+    """The checked query. Raises ValidationError."""
+    repeatable = {name for name, field in query().fields.items() if isinstance(field, serializers.ListField)}
+    twice = [name for name in params if name not in repeatable and len(params.getlist(name)) > 1]
+    if twice:
+        raise ValidationError({name[:64]: ["Must stand once in the address."] for name in twice})
+    return query.read({name: params.getlist(name) if name in repeatable else params[name] for name in params})

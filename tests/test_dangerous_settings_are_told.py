@@ -1,0 +1,78 @@
+"""Every system check with its id: what it refuses, and that a sound installation has none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+from celery import current_app
+from django.core.checks import run_checks
+from django.test import override_settings
+
+SOUND: Mapping[str, object] = {
+    "MQTT_URL": "mqtt://gateway:secret@127.0.0.1:1883",
+    "KEYSEED_GATEWAY_GROUP": "",
+    "ALLOWED_HOSTS": ["keyseed.example"],
+    "CELERY_BROKER_URL": "redis://127.0.0.1/0",
+}
+TOLD = [
+    ("keyseed.E001", {"KEYSEED_SECRET_KEY_GIVEN": False}),
+    ("keyseed.E001", {"SECRET_KEY": "short"}),
+    ("keyseed.E002", {"KEYSEED_FIELD_KEYS": []}),
+    ("keyseed.E002", {"KEYSEED_FIELD_KEYS": ["not a key"]}),
+    ("keyseed.E003", {"MQTT_URL": "http://broker"}),
+    ("keyseed.E003", {"MQTT_URL": "mqtt://gateway:secret@host:99999"}),
+    ("keyseed.E003", {"MQTT_URL": "mqtt://gateway:secret@host?version=4"}),
+    ("keyseed.E004", {"MQTT_URL": "mqtt://127.0.0.1:1883"}),
+    ("keyseed.E004", {"MQTT_URL": "mqtt://gateway@127.0.0.1:1883"}),
+    ("keyseed.E005", {"KEYSEED_MQTT_ROOT": ""}),
+    ("keyseed.E005", {"KEYSEED_MQTT_ROOT": "prov/+"}),
+    ("keyseed.E005", {"KEYSEED_MQTT_ROOT": "/prov/v1"}),
+    ("keyseed.E006", {"KEYSEED_BATCH_MESSAGES": 0}),
+    ("keyseed.E006", {"KEYSEED_BATCH_MESSAGES": 100_000}),
+    ("keyseed.E006", {"KEYSEED_MAX_DELIVERIES": 0}),
+    ("keyseed.W001", {"KEYSEED_GATEWAY_GROUP": "gateways"}),
+    ("keyseed.W001", {"KEYSEED_GATEWAY_GROUP": "a/" + "b" * 30}),
+    ("keyseed.W003", {"CELERY_BROKER_URL": "memory://"}),
+    ("keyseed.W004", {"ALLOWED_HOSTS": ["*"]}),
+]
+
+
+def _told() -> dict[str, str | None]:
+    messages = run_checks(include_deployment_checks=True)
+    return {message.id: message.hint for message in messages if message.id and message.id.startswith("keyseed.")}
+
+
+def test_a_sound_installation_has_nothing_to_tell() -> None:
+    with override_settings(**SOUND):
+        assert _told() == {}
+
+
+@pytest.mark.parametrize(("id", "wrong"), TOLD)
+def test_a_dangerous_setting_is_told_with_a_hint(id: str, wrong: Mapping[str, object]) -> None:
+    with override_settings(**{**SOUND, **wrong}):
+        told = _told()
+    assert list(told) == [id]
+    assert told[id]
+
+
+def test_a_database_that_is_not_postgresql_is_told(settings: object) -> None:
+    from django.conf import settings as live
+
+    engine = live.DATABASES["default"]["ENGINE"]
+    with override_settings(**SOUND):
+        live.DATABASES["default"]["ENGINE"] = "django.db.backends.sqlite3"
+        try:
+            assert list(_told()) == ["keyseed.W002"]
+        finally:
+            live.DATABASES["default"]["ENGINE"] = engine
+
+
+@pytest.mark.parametrize("name", ["task_acks_late", "task_reject_on_worker_lost"])
+def test_a_celery_that_loses_batches_is_told(name: str) -> None:
+    current_app.conf[name] = False
+    try:
+        with override_settings(**SOUND):
+            assert list(_told()) == ["keyseed.E008"]
+    finally:
+        current_app.conf[name] = True
