@@ -57,8 +57,8 @@ class CommandQuery(PageQuery):
     )
 
 
-def _shown(commands: Sequence[Command]) -> Body:
-    return {"items": CommandSerializer(commands, many=True).data}
+def _shown(commands: list[Command]) -> Body:
+    return {"items": [CommandSerializer(command).data for command in commands]}
 
 
 def _find(tenant_id: UUID, device_id: UUID, command_id: UUID) -> Command:
@@ -78,6 +78,7 @@ def _made_before(device_id: UUID, ids: Sequence[UUID]) -> list[Command] | None:
 class Commands(Endpoint):
     """A device's commands."""
 
+    topic: ClassVar = "Commands"
     roles: ClassVar = {"GET": Role.VIEWER, "POST": Role.EDITOR}
     queries: ClassVar = {"GET": CommandQuery}
     creates: ClassVar = ("POST",)
@@ -113,6 +114,7 @@ class Commands(Endpoint):
 class Batch(Endpoint):
     """Several commands at once."""
 
+    topic: ClassVar = "Commands"
     roles: ClassVar = {"POST": Role.EDITOR}
     creates: ClassVar = ("POST",)
 
@@ -138,6 +140,7 @@ class Batch(Endpoint):
 class OneCommand(Endpoint):
     """One command."""
 
+    topic: ClassVar = "Commands"
     roles: ClassVar = {"GET": Role.VIEWER, "DELETE": Role.EDITOR}
 
     @extend_schema(operation_id="getCommand", responses=CommandSerializer)
@@ -157,6 +160,7 @@ class OneCommand(Endpoint):
 class ResetOne(Endpoint):
     """A command to be done again."""
 
+    topic: ClassVar = "Commands"
     roles: ClassVar = {"POST": Role.EDITOR}
 
     @extend_schema(operation_id="resetCommand", request=Reset, responses=CommandSerializer)
@@ -171,6 +175,7 @@ class ResetOne(Endpoint):
 class Skip(Endpoint):
     """A command that is not to be done."""
 
+    topic: ClassVar = "Commands"
     roles: ClassVar = {"POST": Role.EDITOR}
 
     @extend_schema(operation_id="skipCommand", request=Nothing, responses=CommandSerializer)
@@ -186,6 +191,7 @@ class Skip(Endpoint):
 class ResetRun(Endpoint):
     """The whole run again."""
 
+    topic: ClassVar = "Commands"
     roles: ClassVar = {"POST": Role.EDITOR}
 
     @extend_schema(operation_id="resetCommands", request=ResetAll, responses=CommandsSerializer)
@@ -202,6 +208,7 @@ class ResetRun(Endpoint):
 class _Gate(Endpoint):
     """Blocks or unblocks: `change` says which."""
 
+    topic: ClassVar = "Devices"
     roles: ClassVar = {"POST": Role.EDITOR}
     change: Callable[[UUID, UUID, str], None]
 
@@ -238,6 +245,7 @@ class Unblock(_Gate):
 class Explain(Endpoint):
     """Why a device stands where it stands."""
 
+    topic: ClassVar = "Devices"
     roles: ClassVar = {"GET": Role.VIEWER}
 
     @extend_schema(operation_id="explainDevice", responses=ExplanationSerializer)

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -36,7 +36,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The page `explain`: `command_id` is the command it is about, `since` when it began, if these are known."""
+    """The page `explain`: which command it is about and since when, if these are known."""
 
     status: Status
     why: str
@@ -66,13 +66,13 @@ def _error(run: Run, facts: Facts) -> Explanation:
     failed = next(command for command in run.counted if command.state is State.FAILED)
     assert failed.error is not None
     advice = ERRORS[failed.error.code]
-    said, detail = failed.error.message.rstrip("."), failed.error.detail
+    detail = failed.error.detail
     to_do = advice.next if detail is None else _device_advice(detail)
     return Explanation(
         Status.ERROR,
-        f"Command {_named(failed)} failed: {advice.why.format(message=said)} Nothing is served until that is "
-        "settled.",
-        to_do.format(command=failed.id),
+        f"Command {_named(failed)} failed: {advice.why.format(message=failed.error.message)} "
+        "Nothing is served until that is settled.",
+        to_do.format(**_calls(failed)),
         failed.id,
         failed.closed_at,
     )
@@ -97,11 +97,13 @@ def _provisioned(run: Run, facts: Facts) -> Explanation:
 
 def _awaiting(run: Run, facts: Facts) -> Explanation:
     counted = run.counted
-    if waits := next((command for command in counted if undecided(command, counted)), None):
+    waits = next((command for command in counted if undecided(command, counted)), None)
+    if waits is not None and waits.issue == "manual":
         why = f"The request of command {_named(waits)} waits for somebody to approve or reject it."
         return Explanation(Status.AWAITING, why, "Approve or reject it.", waits.id, waits.closed_at)
-    last = counted[-1]
-    csr = next((command for command in reversed(counted) if command.kind is Kind.CSR), None)
+    if waits is not None:
+        return _issuing(Status.AWAITING, waits)
+    last, csr = counted[-1], _unanswered(counted)
     sign = f"Sign the CSR in the response of command {_named(csr)}, then add" if csr else "Add"
     return Explanation(
         Status.AWAITING,
@@ -120,13 +122,27 @@ def _provisioning(run: Run, facts: Facts) -> Explanation:
             f"The device got command {_named(command)} and has not answered it yet; deliveries in this "
             f"attempt: {command.deliveries}. {_seen(facts)}"
         )
-        to_do = _ANSWER.format(command=command.id)
+        to_do = _ANSWER.format(**_calls(command))
         return Explanation(Status.PROVISIONING, why, to_do, command.id, command.served_at)
     if command.open:
         why = f"{_waiting(run)} for the device's next pull, first {_named(command)}. {_seen(facts)}"
         return Explanation(Status.PROVISIONING, why, _pull(facts), command.id, facts.seen_at)
-    why = f"The certificate for command {_named(command)} is being issued."
-    return Explanation(Status.PROVISIONING, why, "Wait a moment.", command.id, command.closed_at)
+    return _issuing(Status.PROVISIONING, command)
+
+
+def _issuing(now: Status, csr: Command) -> Explanation:
+    why = f"The certificate for command {_named(csr)} is being issued."
+    return Explanation(now, why, "Wait a moment.", csr.id, csr.closed_at)
+
+
+def _unanswered(counted: Sequence[Command]) -> Command | None:
+    """The last CSR, if no certificate stands behind it."""
+    for command in reversed(counted):
+        if command.type == "clientCertificate":
+            return None
+        if command.kind is Kind.CSR:
+            return command
+    return None
 
 
 STATUSES: Mapping[Status, Callable[[Run, Facts], Explanation]] = {
@@ -144,47 +160,47 @@ STATUSES: Mapping[Status, Callable[[Run, Facts], Explanation]] = {
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """What a failure means, `{message}` being what was noted with it, and what to do."""
+    """What a failure means, `{message}` being what was said of it, and what to do."""
 
     why: str
     next: str
 
 
-# `{command}` in `next` is the command's id.
-_AGAIN = "To have it done again, POST …/{command}/reset; to go on without it, POST …/{command}/skip"
+# `{reset}` and `{skip}` in `next` are the calls that do it to this command.
+_AGAIN = "To have it done again, {reset}; to go on without it, {skip}"
 
 ERRORS: Mapping[ErrorCode, Advice] = {
-    ErrorCode.DEVICE: Advice("the device could not do it ({message}).", f"{_AGAIN}."),
+    ErrorCode.DEVICE: Advice("the device could not do it (“{message}”).", f"{_AGAIN}."),
     ErrorCode.BAD_RESULT: Advice(
-        "the device says that it did it, and what it sent does not hold ({message}).",
+        "the device says that it did it, and what it sent does not hold (“{message}”).",
         f"Look at what it sent, in the command's `response`. {_AGAIN}.",
     ),
     ErrorCode.TOO_LARGE: Advice(
-        "it is larger than the device can receive ({message}).",
-        "Skip it with POST …/{command}/skip and add a smaller one, such as fewer certificates or settings at once.",
+        "it is larger than the device can receive (“{message}”).",
+        "Go on without it by {skip} and add a smaller one: fewer certificates or settings at once.",
     ),
     ErrorCode.UNSUPPORTED: Advice(
-        "the device says that it does not know this type of command ({message}).",
-        "Update the device's firmware and POST …/{command}/reset, or go on without it with POST …/{command}/skip.",
+        "the device says that it does not know this type of command (“{message}”).",
+        "Update the device's firmware and {reset}, or go on without it by {skip}.",
     ),
     ErrorCode.DELIVERY_EXHAUSTED: Advice(
-        "it was delivered and not answered too often ({message}).",
-        "Look at the device's log: it may restart while it does this. If its answer comes after all, it counts. "
-        f"{_AGAIN}.",
+        "it was delivered and not answered too often (“{message}”).",
+        "Look at the device's log: it may restart while it does this. If its answer comes after all, it "
+        f"counts. {_AGAIN}.",
     ),
     ErrorCode.ISSUE_REFUSED: Advice(
-        "no certificate was issued for its request ({message}).",
+        "no certificate was issued for its request (“{message}”).",
         f"Settle the reason. {_AGAIN}.",
     ),
 }
 
 _DEVICE_NEXT: Mapping[int, str] = {
-    1: "Update its firmware and POST …/{command}/reset, or go on without it with POST …/{command}/skip.",
-    2: "Skip it with POST …/{command}/skip and add a corrected one.",
-    3: "Make room on the device, or use a slot that is in use already; then POST …/{command}/reset.",
-    4: "Check that key and certificate belong together and are of a kind that it takes; skip it with "
-    "POST …/{command}/skip and add the right one.",
-    5: "The device's storage failed: restart the device, then POST …/{command}/reset.",
+    1: "Update its firmware and {reset}, or go on without it by {skip}.",
+    2: "Go on without it by {skip} and add a corrected one.",
+    3: "Make room on the device, or use a slot that is in use already; then {reset}.",
+    4: "Check that key and certificate belong together and are of a kind that it takes; go on without it by "
+    "{skip} and add the right one.",
+    5: "The device's storage failed: restart the device, then {reset}.",
 }
 
 
@@ -198,7 +214,11 @@ def _device_advice(detail: int) -> str:
 # ---- sentences that several share
 
 _ADD = "Add commands with POST …/provisioning, the last one `finished`."
-_ANSWER = "Wait: it repeats its answer until it is heard. If it is stuck, POST …/{command}/reset or POST …/{command}/skip."
+_ANSWER = "Wait: it repeats its answer until it is heard. If it is stuck, {reset} or {skip}."
+
+
+def _calls(command: Command) -> Mapping[str, str]:
+    return {call: f"POST …/provisioning/{command.id}/{call}" for call in ("reset", "skip")}
 
 
 def _named(command: Command) -> str:
@@ -223,7 +243,7 @@ def _pull(facts: Facts) -> str:
         )
     if facts.seen_at is None:
         return (
-            f"Check that it signs in to the MQTT broker as {facts.device_id}, with the secret that it was given, "
-            f"and publishes to {facts.address}."
+            f"Check that it signs in to the MQTT broker as {facts.device_id}, with the secret that it was "
+            f"given, and publishes to {facts.address}."
         )
     return "Nothing, if it is asleep: it pulls when it wakes. Otherwise check that it is on and online."

@@ -247,6 +247,9 @@ def _changes(effect: Effect, command: Command, facts: Facts) -> dict[str, object
             return {"attempt": command.attempt + 1, **_NOTHING_YET}
         case Effect.STORE_RESULT:
             return {**_closed(facts), "error": None}
+        case Effect.STORE_ERROR if facts.digest is None:
+            # Not the device's word: what it sent stays, and the same again is a duplicate (WIRE.md 3.4).
+            return {"error": facts.error, "closed_at": facts.at}
         case Effect.STORE_ERROR:
             return {**_closed(facts), "error": facts.error}
         case Effect.ERASE_SECRETS:

@@ -207,7 +207,7 @@ def reset(run: Run, last: Run, command_id: UUID, at: datetime) -> Run:
     """
     if find(run, command_id) is not None:
         return _repair(run, command_id, Input.RESET, at)
-    if find(last, command_id) is None or run.commands:
+    if find(last, command_id) is None or run.counted:
         raise Refusal("RUN_CLOSED", "Its run is closed: add the command again at the end of the list.")
     reopened = _repair(last, command_id, Input.RESET, at)
     finished = reopened.commands[-1]
@@ -216,7 +216,7 @@ def reset(run: Run, last: Run, command_id: UUID, at: datetime) -> Run:
 
 def reset_all(run: Run, last: Run, at: datetime) -> Run:
     """The whole run to be done again, or, if it is empty, the one that closed before it. Raises `Refusal`."""
-    again = run if run.commands else last
+    again = run if run.counted or not last.commands else last
     for command in again.counted:
         if not command.child:
             again = _repair(again, command.id, Input.RESET, at)

@@ -14,12 +14,13 @@ from rest_framework.exceptions import ValidationError
 from commands.catalogue import MASK, PAIR_NAME_MOST, PAIR_VALUE_MOST, PAIRS_MOST, TYPES, CommandType
 from commands.explain import Explanation
 from commands.machine import ErrorCode, State
-from commands.models import Command
+from commands.models import STATES, Command
 from commands.services import BATCH_MOST, New
-from devices.status import Status
+from devices.serializers import STATUSES
 from tenants import ids
 from tenants.serializers import Moment, Strict, Text, one_of
 
+ERROR_CODES = [code.value for code in ErrorCode]
 RUNS = ("current", "all")
 SKIPPED = "Its owner skipped it."
 
@@ -72,7 +73,7 @@ class NewCommand(Strict):
 class NewCommands(Strict):
     """Commands to be put at the end of the list, all or none."""
 
-    commands = NewCommand(many=True, allow_empty=False, max_length=BATCH_MOST)
+    commands = serializers.ListField(child=NewCommand(), min_length=1, max_length=BATCH_MOST)
 
 
 def new(given: Mapping[str, Any]) -> New:
@@ -83,7 +84,7 @@ def new(given: Mapping[str, Any]) -> New:
 class ErrorSerializer(serializers.Serializer[Any]):
     """Why a command failed."""
 
-    code = serializers.ChoiceField(choices=[code.value for code in ErrorCode])
+    code = serializers.ChoiceField(choices=ERROR_CODES)
     message = serializers.CharField()
     deviceCode = serializers.IntegerField(required=False, help_text="The device's own number.")
 
@@ -95,7 +96,7 @@ class CommandSerializer(serializers.Serializer[Command]):
     position = serializers.IntegerField()
     description = serializers.CharField()
     request = serializers.SerializerMethodField()
-    status = one_of(*State)
+    status = one_of(*STATES)
     response = serializers.SerializerMethodField()
     error = serializers.SerializerMethodField()
     attempt = serializers.IntegerField()
@@ -139,7 +140,7 @@ class CommandsSerializer(serializers.Serializer[Any]):
 class Secrets(serializers.JSONField):
     """Secrets of one command by field; the catalogue checks them."""
 
-    def to_internal_value(self, data: object) -> Mapping[str, object]:
+    def to_internal_value(self, data: object) -> dict[str, Any]:
         if not isinstance(data, dict):
             raise ValidationError("Must be an object of texts.")
         return data
@@ -165,7 +166,7 @@ class ResetAll(Strict):
 class ExplanationSerializer(serializers.Serializer[Explanation]):
     """Why a device stands where it stands."""
 
-    status = one_of(*Status)
+    status = one_of(*STATUSES)
     why = serializers.CharField()
     commandId = serializers.UUIDField(source="command_id", allow_null=True)
     since = Moment(allow_null=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any, cast
 
@@ -98,8 +99,11 @@ USE_TZ = True
 USE_I18N = False
 
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "static"
-WHITENOISE_USE_FINDERS = True
+STATIC_ROOT = BASE_DIR / "staticfiles"
+if not STATIC_ROOT.is_dir():
+    # Nobody ran collectstatic: the files are served from where the packages have them.
+    WHITENOISE_USE_FINDERS = True
+    warnings.filterwarnings("ignore", message="No directory at", category=UserWarning)
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
@@ -142,14 +146,22 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/v1",
     "COMPONENT_SPLIT_REQUEST": True,
+    "TAGS": [
+        {"name": "Devices", "description": "Defined, found, changed, blocked, deleted."},
+        {"name": "Credentials", "description": "How a device proves who it is."},
+        {"name": "Commands", "description": "What a device is to do, in order, and what became of it."},
+        {"name": "Tenant", "description": "Your tenant and its API keys."},
+    ],
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "PATH_CONVERTER_OVERRIDES": {"id": {"type": "string", "format": "uuid"}},
     "ENUM_NAME_OVERRIDES": {
-        "DeviceStatus": "devices.status.Status",
-        "CommandStatus": "commands.machine.State",
-        "CommandErrorCode": "commands.machine.ErrorCode",
-        "CredentialKind": "devices.models.Credential.Kind",
-        "TimelineKind": "devices.timeline.Kind",
-        "Role": "tenants.roles.Role",
+        "DeviceStatus": "devices.serializers.STATUSES",
+        "ProvisioningState": "devices.serializers.PROVISIONING_STATES",
+        "CredentialKind": "devices.serializers.CREDENTIAL_KINDS",
+        "TimelineKind": "devices.serializers.TIMELINE_KINDS",
+        "CommandStatus": "commands.serializers.STATES",
+        "CommandErrorCode": "commands.serializers.ERROR_CODES",
+        "Role": "tenants.serializers.ROLES",
     },
 }
 
@@ -169,6 +181,9 @@ UNFOLD: dict[str, Any] = {
     "SITE_HEADER": "Keyseed",
     "SITE_SYMBOL": "potted_plant",
     "SITE_URL": "/admin/",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda _: static("tenants/favicon.svg")}
+    ],
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "STYLES": [lambda _: static("tenants/admin.css")],
@@ -231,6 +246,7 @@ LOGGING: dict[str, Any] = {
     "loggers": {
         "celery.app.trace": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},
+        "celery.beat": {"level": "WARNING"},
         "django.server": {"handlers": ["stderr"], "propagate": False, "level": "WARNING"},
     },
 }

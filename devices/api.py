@@ -51,6 +51,7 @@ def shown(tenant_id: UUID, device_id: UUID) -> Body:
 class Devices(Endpoint):
     """The tenant's devices."""
 
+    topic: ClassVar = "Devices"
     roles: ClassVar = {"GET": Role.VIEWER, "POST": Role.EDITOR}
     queries: ClassVar = {"GET": filters.DeviceQuery}
     creates: ClassVar = ("POST",)
@@ -82,6 +83,7 @@ class Devices(Endpoint):
 class OneDevice(Endpoint):
     """One device."""
 
+    topic: ClassVar = "Devices"
     roles: ClassVar = {"GET": Role.VIEWER, "PATCH": Role.EDITOR, "DELETE": Role.EDITOR}
 
     @extend_schema(operation_id="getDevice", responses=DeviceSerializer)
@@ -100,7 +102,7 @@ class OneDevice(Endpoint):
 
     @extend_schema(operation_id="deleteDevice", responses={204: None})
     def delete(self, request: Request, device_id: UUID) -> Response:
-        """Unclaims: the device, its credentials, commands and timeline are gone, and its live session ends."""
+        """Unclaims: the device and all that hangs on it are gone, and its live session ends."""
         with transaction.atomic():
             services.delete(caller(request).tenant_id, device_id)
         return Response(status=204)
@@ -109,6 +111,7 @@ class OneDevice(Endpoint):
 class Credentials(Endpoint):
     """A device's credentials."""
 
+    topic: ClassVar = "Credentials"
     roles: ClassVar = {"GET": Role.VIEWER, "POST": Role.EDITOR}
     queries: ClassVar = {"GET": PageQuery}
     creates: ClassVar = ("POST",)
@@ -153,6 +156,7 @@ def _made(asker: Caller, device_id: UUID, given: Mapping[str, Any]) -> MadeSecre
 class OneCredential(Endpoint):
     """One of a device's credentials."""
 
+    topic: ClassVar = "Credentials"
     roles: ClassVar = {"DELETE": Role.EDITOR}
 
     @extend_schema(operation_id="revokeCredential", responses={204: None})
@@ -167,6 +171,7 @@ class OneCredential(Endpoint):
 class Timeline(Endpoint):
     """What happened to a device."""
 
+    topic: ClassVar = "Devices"
     roles: ClassVar = {"GET": Role.VIEWER}
     queries: ClassVar = {"GET": PageQuery}
 

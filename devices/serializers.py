@@ -18,10 +18,16 @@ from devices.status import ProvisioningState, Status
 from devices.timeline import Kind
 from tenants.serializers import Lines, Moment, Strict, Text, Whole, check_line, one_of
 
+STATUSES = [status.value for status in Status]
+PROVISIONING_STATES = [state.value for state in ProvisioningState]
+CREDENTIAL_KINDS = [kind.value for kind in Credential.Kind]
+TIMELINE_KINDS = [kind.value for kind in Kind]
 TAGS_MOST, TAG_MOST = 50, 100
 PUBLIC_KEY_MOST = 16 * 1024
 
-NO_CLAIMING = "This installation cannot claim by attestation token yet: leave it out, and the device is defined instead."
+NO_CLAIMING = (
+    "This installation cannot claim by attestation token yet: leave it out to define the device instead."
+)
 NO_TEMPLATE = "There is no such template: this installation has none yet. Leave it out."
 
 
@@ -66,10 +72,17 @@ class DeviceFields(Strict):
     classId = Text(required=False, allow_blank=True, max_length=100)
 
 
+def no_template(value: object) -> None:
+    """Raises ValidationError: there are no templates yet."""
+    raise ValidationError(NO_TEMPLATE)
+
+
 class NewDevice(DeviceFields):
     """A device to be defined."""
 
-    templateId = serializers.UUIDField(required=False, allow_null=True, help_text="No templates exist yet.")
+    templateId = serializers.UUIDField(
+        required=False, allow_null=True, validators=[no_template], help_text="No templates exist yet."
+    )
     publicKey = Lines(
         required=False,
         max_length=PUBLIC_KEY_MOST,
@@ -80,10 +93,6 @@ class NewDevice(DeviceFields):
         if isinstance(data, Mapping) and "claimToken" in data:
             raise ValidationError({"claimToken": [NO_CLAIMING]})
         return super().to_internal_value(data)
-
-    def validate_templateId(self, value: object) -> None:
-        if value is not None:
-            raise ValidationError(NO_TEMPLATE)
 
 
 class DeviceChange(DeviceFields):
@@ -104,8 +113,8 @@ class DeviceSerializer(serializers.Serializer[Device]):
     ownerId = serializers.UUIDField(source="tenant_id", help_text="The tenant.")
     ownershipStatus = serializers.CharField(source="ownership_status")
     tags = Tags()
-    status = one_of(*Status)
-    provisioningState = serializers.ChoiceField(source="provisioning_state", choices=list(ProvisioningState))
+    status = one_of(*STATUSES)
+    provisioningState = serializers.ChoiceField(source="provisioning_state", choices=PROVISIONING_STATES)
     templateId = serializers.UUIDField(source="template_id", allow_null=True)
     vendorId = serializers.CharField(source="vendor_id")
     classId = serializers.CharField(source="class_id")
@@ -117,7 +126,7 @@ class DeviceSerializer(serializers.Serializer[Device]):
 class NewCredential(Strict):
     """A credential to be made."""
 
-    kind = one_of(*Credential.Kind.values)
+    kind = one_of(*CREDENTIAL_KINDS)
     overlap = Whole(
         required=False,
         default=0,
@@ -146,10 +155,10 @@ class NewCredential(Strict):
 
 
 class CredentialSerializer(serializers.Serializer[Credential]):
-    """A credential, without its secret. With `userName` and its secret a device signs in to the MQTT broker."""
+    """A credential, without its secret. A device signs in to the MQTT broker by `userName` and secret."""
 
     id = serializers.UUIDField()
-    kind = one_of(*Credential.Kind.values)
+    kind = one_of(*CREDENTIAL_KINDS)
     userName = serializers.UUIDField(source="device_id", help_text="The device's id.")
     createdAt = Moment(source="created_at")
     expiresAt = Moment(source="expires_at", allow_null=True)
@@ -166,9 +175,9 @@ class TimelineEntrySerializer(serializers.Serializer[TimelineEntry]):
     """One thing that happened."""
 
     at = Moment()
-    kind = serializers.ChoiceField(choices=[kind.value for kind in Kind])
+    kind = serializers.ChoiceField(choices=TIMELINE_KINDS)
     commandId = serializers.UUIDField(source="command_id", required=False)
-    data = serializers.SerializerMethodField()
+    data = serializers.SerializerMethodField()  # type: ignore[assignment]  # see `Problem.errors`
 
     @extend_schema_field(OpenApiTypes.OBJECT)
     def get_data(self, entry: TimelineEntry) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from datetime import datetime
 from uuid import UUID
 
 from commands import results, run
-from commands.catalogue import TYPES
 from commands.machine import Command, Error, ErrorCode, State
 from commands.run import Answer, Word
 from commands.status import Run, status
@@ -148,11 +147,14 @@ class Fold:
         before = status(self.run)
         words: dict[str, str] = {}
         for result in message.results:
-            words.setdefault(result.id, self._result(result, request).value)
+            word = self._result(result, request).value
+            # Of a result told twice the first word counts, unless it was only too early (WIRE.md 3.4).
+            if words.get(result.id, Word.EARLY.value) == Word.EARLY:
+                words[result.id] = word
         now, pending = status(self.run), len(run.servable(self.run))
         data: dict[str, object] = {"results": words, "status": now.value}
         if now is Status.ERROR and before is not now:
-            data["error"] = next(c.error.message for c in self.run.commands if c.error is not None)
+            data["error"] = next(c.error.message for c in self.run.counted if c.error is not None)
         self._note(request, timeline.Kind.ANSWERED, data, None)
         accepted = Accepted(id=message.id, status=now.value, results=words, pending=pending)
         return Reply("accepted", request.codec.accepted(accepted))

@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-BROKER_SECONDS = 2.0
+BROKER_SECONDS = 2
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ def _missing() -> dict[str, str]:
             check()
         except Missing as error:
             missing[name] = str(error)
-        except Exception as error:  # whatever a driver raises, it is not there
+        except Exception as error:  # noqa: BLE001 - whatever a driver raises, it is not there
             log.warning("readyz: %s: %s", name, type(error).__name__)
             missing[name] = "It does not answer."
     return missing

@@ -1,4 +1,4 @@
-"""Every refusal leaves in one shape, {"code", "title", "message", "errors"?}, and `message` says what to do."""
+"""Every refusal leaves in one shape, {"code", "title", "message", "errors"?}; `message` says what to do."""
 
 from __future__ import annotations
 

@@ -24,6 +24,7 @@ from tenants.views import Endpoint
 class TheTenant(Endpoint):
     """The tenant that the key belongs to."""
 
+    topic: ClassVar = "Tenant"
     roles: ClassVar = {"GET": Role.VIEWER}
 
     @extend_schema(operation_id="getTenant", responses=TenantSerializer)
@@ -35,6 +36,7 @@ class TheTenant(Endpoint):
 class APIKeys(Endpoint):
     """The tenant's API keys."""
 
+    topic: ClassVar = "Tenant"
     roles: ClassVar = {"GET": Role.ADMIN, "POST": Role.ADMIN}
     queries: ClassVar = {"GET": PageQuery}
     creates: ClassVar = ("POST",)
@@ -47,7 +49,7 @@ class APIKeys(Endpoint):
 
     @extend_schema(operation_id="createAPIKey", request=NewAPIKey, responses={201: MadeAPIKey})
     def post(self, request: Request) -> Response:
-        """Makes a key; its text is shown in this answer and never again. No key makes one above its own role."""
+        """Makes a key, at most of your own role; its text is shown in this answer and never again."""
         asker = caller(request)
 
         def act(given: dict[str, Any]) -> Made:
@@ -66,6 +68,7 @@ class APIKeys(Endpoint):
 class OneAPIKey(Endpoint):
     """One of the tenant's API keys."""
 
+    topic: ClassVar = "Tenant"
     roles: ClassVar = {"DELETE": Role.ADMIN}
 
     @extend_schema(operation_id="revokeAPIKey", responses={204: None})

@@ -102,8 +102,8 @@ def create(
 ) -> Response:
     """Answers a POST that creates: 201 with what `act` made of what `check` found, once for each key.
 
-    `check` reads and judges the body, outside of any transaction; `act` runs inside one; `again` shows what an
-    earlier request made, None if it is gone. Raises whatever these raise, and `Refusal`.
+    `check` reads and judges the body, outside of any transaction; `act` runs inside one; `again` shows what
+    an earlier request made, None if it is gone. Raises whatever these raise, and `Refusal`.
     """
     slot = _slot(request)
     if slot is None:
@@ -129,8 +129,8 @@ def _replay(kept: IdempotentAnswer, again: Callable[[Sequence[UUID]], Body | Non
     if body is None:
         raise Refusal(
             "CONFLICT",
-            f"What the first request with this {HEADER} made ({', '.join(kept.made)}) is gone, whole or in part. "
-            "To make it again take a new key.",
+            f"What the first request with this {HEADER} made ({', '.join(kept.made)}) is gone, whole or in "
+            "part. To make it again take a new key.",
         )
     return Response(body, status=kept.status)
 

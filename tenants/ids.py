@@ -1,4 +1,4 @@
-"""Ids in addresses: what is no UUID stands for an object that does not exist, on the same way to the same 404."""
+"""Ids in addresses: what is no UUID is read as that of no object, and goes the same way to the same 404."""
 
 from __future__ import annotations
 

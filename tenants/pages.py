@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from django.core.signing import BadSignature, Signer
-from django.db.models import F, Model, QuerySet
+from django.db.models import F, Field, Model, QuerySet
 from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
 from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
@@ -84,10 +84,13 @@ def page(rows: QuerySet[Row], order: Order, wanted: Asked) -> tuple[list[Row], s
     return found, _token(found[-1], order, wanted.scope)
 
 
+def _columns(model: type[Model], order: Order) -> list[Field[Any, Any]]:
+    by_name = {column.name: column for column in model._meta.concrete_fields}  # noqa: SLF001 - Django's word
+    return [by_name[name] for name in order.columns]
+
+
 def _token(last: Model, order: Order, scope: str) -> str:
-    meta = last._meta
-    place = [meta.get_field(column).value_to_string(last) for column in order.columns]
-    return _signer(scope).sign_object(place)
+    return _signer(scope).sign_object([c.value_to_string(last) for c in _columns(type(last), order)])
 
 
 def _place(rows: QuerySet[Row], order: Order, wanted: Asked) -> tuple[Any, ...]:
@@ -98,10 +101,7 @@ def _place(rows: QuerySet[Row], order: Order, wanted: Asked) -> tuple[Any, ...]:
             "pageNextToken",
             "Must be the token of the page before, with the same filters. Begin again without it.",
         ) from None
-    meta = rows.model._meta
-    return tuple(
-        meta.get_field(column).to_python(text) for column, text in zip(order.columns, place, strict=True)
-    )
+    return tuple(c.to_python(text) for c, text in zip(_columns(rows.model, order), place, strict=True))
 
 
 def _signer(scope: str) -> Signer:

@@ -6,7 +6,7 @@ import codecs
 import json
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import IO, Any, NoReturn
 
 from rest_framework.exceptions import ParseError
@@ -50,9 +50,9 @@ class StrictJSONParser(JSONParser):
 class Negotiation(DefaultContentNegotiation):
     """A body that does not say what it is gets the view's first parser, which refuses what it cannot read."""
 
-    def select_parser(self, request: Request, parsers: Sequence[BaseParser]) -> BaseParser | None:
+    def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser | None:
         if not request.content_type:
-            return parsers[0]
+            return next(iter(parsers))
         chosen: BaseParser | None = super().select_parser(request, parsers)
         return chosen
 

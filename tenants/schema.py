@@ -1,7 +1,8 @@
-"""What the OpenAPI document says of every operation alike: its role, its query, its refusals, how to sign in."""
+"""What the OpenAPI document says of every operation alike: role, query, refusals, how to sign in."""
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
@@ -16,18 +17,22 @@ IDEMPOTENCY_KEY = OpenApiParameter(
     idempotency.HEADER,
     OpenApiTypes.STR,
     OpenApiParameter.HEADER,
-    description="1 to 200 visible ASCII characters, such as a random UUID. The same key with the same body makes "
-    "the thing once within 24 hours; a repetition shows it again, without its secret.",
+    description="1 to 200 visible ASCII characters, such as a random UUID. The same key with the same body "
+    "makes the thing once within 24 hours; a repetition shows it again, without its secret.",
 )
 
 
 class Schema(AutoSchema):
     """Reads the role and the query of a method from its view."""
 
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override]  # the library itself has it so
         said = super().get_description() or ""
         role = auth.needed(self.view, self.method)
         return f"{said}\n\nNeeds the role `{role.value}`.".strip() if role is not None else said
+
+    def get_tags(self) -> list[str]:
+        view: Any = self.view
+        return [view.topic]
 
     def get_override_parameters(self) -> list[Any]:
         query = getattr(self.view, "queries", {}).get(self.method)
@@ -36,6 +41,8 @@ class Schema(AutoSchema):
 
     def _get_response_bodies(self, direction: Any = "response") -> Any:
         bodies = super()._get_response_bodies(direction)
+        for status, answer in bodies.items():
+            answer["description"] = answer["description"] or HTTPStatus(int(status)).phrase
         refused = self.resolve_serializer(Problem, "response")
         if refused is not None:
             bodies["default"] = {
@@ -45,7 +52,7 @@ class Schema(AutoSchema):
         return bodies
 
 
-class APIKeyScheme(OpenApiAuthenticationExtension):
+class APIKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """How to sign in."""
 
     target_class = "tenants.auth.APIKeyAuthentication"

@@ -7,7 +7,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any
 
 from django.utils.dateparse import parse_datetime
 from drf_spectacular.types import OpenApiTypes
@@ -18,6 +18,7 @@ from rest_framework.exceptions import ValidationError
 from tenants.models import APIKey, Tenant
 from tenants.roles import Role
 
+ROLES = [role.value for role in Role]
 NO_SUCH_FIELD = "There is no such field: leave it out."
 
 
@@ -60,7 +61,7 @@ class Lines(serializers.CharField):
     """A text of any lines; a number is no text."""
 
     def __init__(self, **options: Any) -> None:
-        messages = {
+        messages: dict[str, Any] = {
             "invalid": "Must be a text.",
             "blank": "Must not be empty.",
             "null": "Must be a text, not null.",
@@ -78,7 +79,7 @@ class Lines(serializers.CharField):
 class Text(Lines):
     """One line of text, trimmed."""
 
-    default_validators: ClassVar = [check_line]
+    default_validators = [check_line]  # noqa: RUF012 - as its parent has it
 
 
 class Whole(serializers.IntegerField):
@@ -103,11 +104,11 @@ class Moment(serializers.Field[datetime, Any, str, Any]):
     def to_internal_value(self, data: object) -> datetime:
         try:
             at = parse_datetime(data) if isinstance(data, str) else None
-            if at is not None:
-                return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+            if at is None:
+                self.fail("invalid")
+            return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
         except (ValueError, OverflowError):
-            pass
-        self.fail("invalid")
+            self.fail("invalid")
 
     def to_representation(self, value: datetime) -> str:
         return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -129,12 +130,12 @@ def one_of(*choices: str) -> serializers.ChoiceField:
 
 
 class Problem(serializers.Serializer[Any]):
-    """What every refusal looks like. `errors` names fields by their path, such as `commands[2].description`."""
+    """A refusal. `errors` names fields by their path, such as `commands[2].description`."""
 
     code = serializers.CharField(help_text="A word for programs, such as NOT_FOUND.")
     title = serializers.CharField(help_text="The code in words.")
     message = serializers.CharField(help_text="What is wrong here and what to do.")
-    errors = serializers.DictField(
+    errors = serializers.DictField(  # type: ignore[assignment]  # a declared field is no attribute
         child=serializers.ListField(child=serializers.CharField()), required=False, help_text="By field."
     )
 
@@ -151,7 +152,7 @@ class NewAPIKey(Strict):
     """An API key to be made."""
 
     name = Text(max_length=100, help_text="What it is for, such as `ci`.")
-    role = one_of(*Role)
+    role = one_of(*ROLES)
     expiresAt = Moment(required=False, allow_null=True, help_text="Never, if left out.")
 
 
@@ -160,7 +161,7 @@ class APIKeySerializer(serializers.Serializer[APIKey]):
 
     id = serializers.UUIDField()
     name = serializers.CharField()
-    role = one_of(*Role)
+    role = one_of(*ROLES)
     createdAt = Moment(source="created_at")
     expiresAt = Moment(source="expires_at", allow_null=True)
     revokedAt = Moment(source="revoked_at", allow_null=True)

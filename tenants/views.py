@@ -26,13 +26,15 @@ Row = TypeVar("Row", bound=Model)
 class Endpoint(APIView):
     """`roles` says who may call which method, `queries` what may stand behind the `?`, by method.
 
-    `creates` are the methods that take an Idempotency-Key.
+    `creates` are the methods that take an Idempotency-Key, `topic` is where the OpenAPI document has it.
     """
+
+    topic: ClassVar[str]
 
     roles: ClassVar[Mapping[str, Role]] = {}
     queries: ClassVar[Mapping[str, type[Strict]]] = {}
     creates: ClassVar[Collection[str]] = ()
-    http_method_names: ClassVar[list[str]] = ["get", "head", "post", "patch", "delete"]
+    http_method_names = ["get", "head", "post", "patch", "delete"]  # noqa: RUF012 - as its parent has it
     query: dict[str, Any]
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:

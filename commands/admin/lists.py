@@ -15,7 +15,7 @@ from commands import limits, machine, store
 from commands.machine import State
 from commands.models import Command
 from commands.status import Run
-from devices.admin.labels import label, moment
+from devices.admin.labels import clock, label
 from devices.models import Device
 from devices.row import DeviceRow
 
@@ -62,7 +62,7 @@ class Button:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One command; times as `devices.admin.labels.moment` makes them, contents as readable JSON."""
+    """One command; times as `devices.admin.labels.clock` makes them, contents as readable JSON."""
 
     id: UUID
     name: str
@@ -126,7 +126,7 @@ def _line(command: Command, buttons: Sequence[Button]) -> Line:
         label(command.status, COLOURS),
         command.attempt,
         command.deliveries,
-        [(word, moment(at)) for word, at in times],
+        [(word, clock(at)) for word, at in times],
         _error(command.error),
         _text({command.type: command.request, **({"issue": command.issue} if command.issue else {})}),
         _text(command.response) if command.response else "",

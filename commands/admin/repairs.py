@@ -38,9 +38,10 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """What an operator does to one command (`input` is set) or to a device."""
+    """What an operator does to one command (`input` is set) or to a device; `asks` names it."""
 
     word: str
+    asks: str
     done: str
     consequence: str
     permission: str
@@ -53,6 +54,7 @@ class Repair:
 COMMAND: Mapping[str, Repair] = {
     "reset": Repair(
         "Reset",
+        "Reset command {}?",
         "is reset",
         "The device gets the command again and does it anew; the old result and error are cleared.",
         "commands.change_command",
@@ -62,6 +64,7 @@ COMMAND: Mapping[str, Repair] = {
     ),
     "skip": Repair(
         "Skip",
+        "Skip command {}?",
         "is skipped",
         "The list goes on as if the command were not there; its secrets are erased.",
         "commands.change_command",
@@ -70,6 +73,7 @@ COMMAND: Mapping[str, Repair] = {
     ),
     "delete": Repair(
         "Delete",
+        "Delete command {}?",
         "is deleted",
         "The command is gone for good; the device never saw it.",
         "commands.delete_command",
@@ -81,6 +85,7 @@ COMMAND: Mapping[str, Repair] = {
 DEVICE: Mapping[str, Repair] = {
     "block": Repair(
         "Block",
+        "Block {}?",
         "is blocked",
         "The device gets nothing and nothing of it is stored; its live session ends. Unblock undoes it.",
         "devices.change_device",
@@ -89,6 +94,7 @@ DEVICE: Mapping[str, Repair] = {
     ),
     "unblock": Repair(
         "Unblock",
+        "Unblock {}?",
         "is unblocked",
         "The device is served again and does what was not stored meanwhile once more.",
         "devices.change_device",
@@ -96,6 +102,7 @@ DEVICE: Mapping[str, Repair] = {
     ),
     "reset-run": Repair(
         "Reset run",
+        "Reset the run of {}?",
         "has its run reset",
         "Every command of the run, or of the last closed one if the run is empty, is done again: keys are "
         "made anew and the old results are cleared. All of it or nothing.",
@@ -140,7 +147,7 @@ def repair_device(page: Page[Any], request: HttpRequest, device_id: UUID, key: s
     repair = DEVICE[key]
     device = _device(request, device_id, repair)
     form = _form(request, secrets.of_run(device)) if repair.asks_secrets else None
-    asked = Asked(device, device.id, str(device), f"{repair.word}: {device}?", form)
+    asked = Asked(device, device.id, str(device), form)
     return _answer(page, request, repair, asked)
 
 
@@ -152,8 +159,7 @@ def repair_command(
     device = _device(request, device_id, repair)
     command = get_object_or_404(Command.objects.only(*lists.SHOWN), id=command_id, device=device)
     form = _form(request, secrets.of_command(command)) if repair.asks_secrets else None
-    name = lists.name(command)
-    asked = Asked(device, command.id, name, f"{repair.word} {name}, {command.status}?", form)
+    asked = Asked(device, command.id, lists.name(command), form)
     return _answer(page, request, repair, asked)
 
 
@@ -164,7 +170,6 @@ class Asked:
     device: Device
     id: UUID
     name: str
-    title: str
     form: SecretsForm | None
 
 
@@ -172,7 +177,9 @@ def _answer(page: Page[Any], request: HttpRequest, repair: Repair, asked: Asked)
     device, form = asked.device, asked.form
     back = reverse("admin:devices_device_change", args=[device.id])
     if request.method != "POST" or (form is not None and not form.is_valid()):
-        question = Question(asked.title, repair.consequence, repair.word, back, repair.danger, form=form)
+        question = Question(
+            repair.asks.format(asked.name), repair.consequence, repair.word, back, repair.danger, form=form
+        )
         return ask(request, page, question, device)
     given = form.given() if form is not None else {}
     order = Order(device.tenant_id, device.id, asked.id, by(request), given)

@@ -23,7 +23,7 @@ SEARCH_MOST = 100
 class TagFilter(TextFilter):  # type: ignore[misc]
     """By one whole tag: there may be any number of them, so none is listed."""
 
-    title = "tag"
+    title = "whole tag"
     parameter_name = "tag"
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Device]) -> QuerySet[Device]:

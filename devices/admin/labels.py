@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.template.loader import render_to_string
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
@@ -28,6 +29,8 @@ KIND: Mapping[str, str] = {
     Kind.REFUSED: "warning",
 }
 
+NEVER = format_html("<span class='ks-dim'>{}</span>", "–")
+
 
 def label(text: str, colours: Mapping[str, str]) -> SafeString:
     """The word in its colour."""
@@ -36,13 +39,25 @@ def label(text: str, colours: Mapping[str, str]) -> SafeString:
 
 
 def moment(at: datetime | None) -> SafeString:
-    """Date and time, and below it how long ago; a dash for never."""
-    if at is None:
-        return format_html("<span class='ks-dim'>{}</span>", "–")
+    """Date and time, and below them how long ago; a dash for never."""
+    return NEVER if at is None else _time(at, f"{at:%Y-%m-%d %H:%M:%S}", _ago(at))
+
+
+def clock(at: datetime | None) -> SafeString:
+    """The time, and below it the date, where there is less room; a dash for never."""
+    return NEVER if at is None else _time(at, f"{at:%H:%M:%S}", f"{at:%Y-%m-%d}")
+
+
+def _time(at: datetime, first: str, second: str) -> SafeString:
+    exact = f"{at:%Y-%m-%d %H:%M:%S.%f} UTC, {_ago(at)}"
     return format_html(
-        "<time datetime='{}' title='{} UTC'>{}<small class='ks-dim'>{} ago</small></time>",
+        "<time datetime='{}' title='{}'>{}<small class='ks-dim'>{}</small></time>",
         at.isoformat(),
-        f"{at:%Y-%m-%d %H:%M:%S.%f}",
-        f"{at:%Y-%m-%d %H:%M:%S}",
-        timesince(at, depth=1),
+        exact,
+        first,
+        second,
     )
+
+
+def _ago(at: datetime) -> str:
+    return "just now" if timezone.now() - at < timedelta(minutes=1) else f"{timesince(at, depth=1)} ago"

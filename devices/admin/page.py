@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.contrib.admin.utils import quote
+from django.contrib.admin.utils import flatten, quote
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -24,14 +24,11 @@ from tenants.admin.page import by, display, said
 from tenants.errors import Refusal
 
 KEPT = (
-    "id",
-    "provisioning_state",
-    "ownership_status",
-    "claimed_at",
-    "device_type",
-    "firmware_id",
+    ("tenant", "id"),
+    ("provisioning_state", "claimed_at"),
+    ("ownership_status", "template_id"),
+    ("device_type", "firmware_id"),
     "imei",
-    "template_id",
 )
 
 
@@ -43,13 +40,13 @@ class DevicePage(DeviceList):
     autocomplete_fields = ("tenant",)
     add_fieldsets = ((None, {"fields": ("tenant", *WRITABLE, "tag_lines")}),)
     fieldsets = (
-        ("Details", {"fields": (*WRITABLE, "tag_lines")}),
-        ("Kept by Keyseed", {"fields": ("tenant", *KEPT)}),
+        ("Details", {"fields": (("name", "serial_number"), ("vendor_id", "class_id"), "group", "tag_lines")}),
+        ("Kept by Keyseed", {"fields": KEPT}),
     )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Device | None = None) -> Any:
         """A device never changes its tenant; the rest of these is nobody's to write."""
-        return () if obj is None else ("tenant", *KEPT)
+        return () if obj is None else flatten(KEPT)
 
     def get_urls(self) -> list[URLPattern]:
         """The usual ones and those of credentials."""
@@ -145,7 +142,7 @@ class DevicePage(DeviceList):
         device = context.get("original")
         if device is not None:
             context["status"] = label(device.status, STATUS)
-            context.update(self.sections(request, device))
+            context.update(self.sections(request, device), show_save_and_add_another=False)
         return super().render_change_form(request, context, *args, **kwargs)
 
     def sections(self, request: HttpRequest, device: Device) -> dict[str, Any]:

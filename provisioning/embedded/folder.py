@@ -28,7 +28,7 @@ class Folder:
         password = self._kept("gateway_password", lambda: secrets.token_urlsafe(32))
         return {
             "DATABASE_URL": f"sqlite:///{self.path / 'keyseed.sqlite3'}",
-            "CELERY_BROKER_URL": "memory://",
+            "CELERY_BROKER_URL": "memory://localhost/",
             "MQTT_URL": f"mqtt://gateway:{password}@127.0.0.1:{mqtt_port}?version=3.1.1",
             "KEYSEED_SECRET_KEY": self._kept("secret_key", lambda: secrets.token_urlsafe(64)),
             "KEYSEED_FIELD_KEYS": self._kept("field_key", new_key),

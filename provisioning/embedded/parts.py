@@ -19,9 +19,14 @@ from devices import credentials
 from provisioning.embedded.broker import EmbeddedBroker
 from provisioning.gateway import Gateway
 
+START_SECONDS = 30.0
 STOP_SECONDS = 10.0
 WEB_THREADS = 8
 log = logging.getLogger(__name__)
+
+
+class NotStarted(Exception):
+    """A part did not come up."""
 
 
 class Part(Protocol):
@@ -48,9 +53,14 @@ class _Thread:
 
 
 def worker(app: Celery, queue: str) -> Part:
-    """A Celery worker that takes from one queue and runs one task at a time."""
+    """A Celery worker that takes from one queue and runs one task at a time; returns when it takes tasks.
+
+    Two workers of one app share the list of queues until each has begun to take, so they may not start together.
+    """
+    taking = threading.Event()
     made: Any = WorkController(
         app=app,
+        ready_callback=lambda consumer: taking.set(),
         pool="solo",
         concurrency=1,
         queues=[queue],
@@ -59,7 +69,10 @@ def worker(app: Celery, queue: str) -> Part:
         without_mingle=True,
         without_heartbeat=True,
     )
-    return _Thread(f"worker {queue}", made.start, made.stop)
+    thread = _Thread(f"worker {queue}", made.start, made.stop)
+    if not taking.wait(START_SECONDS):
+        raise NotStarted(f"The worker for {queue} did not start within {START_SECONDS:.0f} s.")
+    return thread
 
 
 def beat(app: Celery) -> Part:

@@ -33,7 +33,7 @@ def uuid(number: int) -> UUID:
 def command(position: int, name: str = "config", state: State = State.PENDING, **more: object) -> Command:
     """The command at this position; `name` is a key of SHORT, `auto` or `manual` for a CSR with `issue`.
 
-    One in progress was served once, a second ago; a closed one closed then; a failed one failed on the device.
+    One in progress was served once, a second ago; a closed one closed then; a failed one is the device's.
     """
     issue = name if name in ("auto", "manual") else None
     type = SHORT["csr" if issue else name]

@@ -1,17 +1,17 @@
 """Every list that a device can come to have: all that owners, devices and authorities may do, up to a length.
 
-Two lists that differ only in times, attempts or words of a result are one list here: nothing but the state, whether
-a command was served in this attempt, and whether it failed by expiry decides what may happen to it next.
+Two lists that differ only in times, attempts or results are one list here: nothing but the state, whether a
+command was served in this attempt, and whether it failed by expiry decides what may happen to it next.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 
 from commands import run as rules
-from commands.machine import Command, Effect, Error, ErrorCode, Facts, Illegal, Input, Kind, State, step
+from commands.machine import Command, Error, ErrorCode, Facts, Input, Kind, State, step
 from commands.run import Answer
 from commands.status import Run
 from tenants.errors import Refusal
@@ -116,12 +116,12 @@ def _added(found: List, length: int, names: Sequence[str]) -> Iterator[List]:
 
 def _repaired(found: List) -> Iterator[List]:
     run, last = found.run, found.last
-    repairs: list[Callable[[], Run]] = [lambda: rules.reset_all(run, last, LATER)]
+    repairs = [partial(rules.reset_all, run, last, LATER)]
     for one in found.commands:
         repairs += [
-            lambda id=one.id: rules.skip(run, id, LATER),  # type: ignore[misc]
-            lambda id=one.id: rules.delete(run, id, LATER),  # type: ignore[misc]
-            lambda id=one.id: rules.reset(run, last, id, LATER),  # type: ignore[misc]
+            partial(rules.skip, run, one.id, LATER),
+            partial(rules.delete, run, one.id, LATER),
+            partial(rules.reset, run, last, one.id, LATER),
         ]
     for repair in repairs:
         try:

@@ -135,6 +135,19 @@ def test_work_goes_on_while_the_connection_is_gone_and_is_reported_after_suback(
     assert [result["id"] for result in body(outputs)["results"]] == ["c0.0", "c1.0"]
 
 
+def test_a_timer_that_goes_off_while_the_link_is_down_or_work_is_under_way_changes_nothing() -> None:
+    bench = Bench()
+    bench.tell("commands", 1, status="READY", commands=[], pending=0)
+    bench.device.disconnected()
+    assert bench.device.tick(2, HALF) == []
+    assert bench.device.tick(1e6, HALF) == []
+    assert (bench.device.state, bench.device.request) == (State.IDLE, None)
+
+    working = Bench()
+    working.serve("config")
+    assert working.device.tick(2, HALF) == []
+
+
 def test_a_new_sign_in_in_the_middle_of_work_sends_nothing() -> None:
     bench = Bench()
     bench.serve("config")

@@ -176,7 +176,15 @@ def test_an_old_rejection_does_not_hold_up_what_comes_after_the_answer() -> None
     outputs = bench.accept(4, pending=1)
     assert verb(outputs) == "get"
     assert until(outputs) == 14
+    assert bench.tell("notify", 5, 0.0, within=0, pending=1) == [], "the repeat comes at its own time"
     assert verb(bench.device.tick(14, HALF)) == "get"
+
+
+def test_once_it_was_sent_again_a_notify_does_not_hasten_the_next_repeat() -> None:
+    bench = reporting()
+    refuse(bench, 1, "BLOCKED")
+    assert until(bench.device.tick(3601, HALF)) == 3611
+    assert bench.tell("notify", 3602, 0.0, within=0, pending=1) == []
 
 
 ALL = [*AS_NO_ANSWER, *SHUT_OUT, *UNREADABLE, "THROTTLED"]

@@ -56,7 +56,7 @@ class Command(BaseCommand):
                 self.stdout.flush()
                 _wait_for_end()
                 self.stderr.write("stopping")
-        except (FolderTaken, OSError, bootstrap.KeyElsewhere, Refusal) as error:
+        except (FolderTaken, parts.NotStarted, OSError, bootstrap.KeyElsewhere, Refusal) as error:
             raise CommandError(str(error)) from error
 
     def _prepare(self, folder: Folder, api_key: str | None) -> None:

@@ -1,0 +1,68 @@
+"""Every address of REST, read from the URL configuration, so that none can be forgotten."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from tenants.ids import IdConverter
+from tenants.roles import Role
+from tenants.views import Endpoint
+from tests.rest.cast import CONFIG
+
+
+@dataclass(frozen=True)
+class Route:
+    """One address: `parameters` are the names of its ids, `roles` what each of its methods needs."""
+
+    name: str
+    template: str
+    parameters: tuple[str, ...]
+    view: type[Endpoint]
+
+    @property
+    def roles(self) -> Mapping[str, Role]:
+        return self.view.roles
+
+    @property
+    def methods(self) -> list[str]:
+        """The methods that the view answers to, whether or not it declares a role for them."""
+        return [m.upper() for m in ("get", "post", "patch", "put", "delete") if hasattr(self.view, m)]
+
+    def path(self, ids: Mapping[str, str]) -> str:
+        return "/" + self.template.format(**ids)
+
+
+def routes() -> list[Route]:
+    return list(_below(get_resolver().url_patterns, ""))
+
+
+def _below(patterns: list[URLPattern | URLResolver], prefix: str) -> Iterator[Route]:
+    for one in patterns:
+        if isinstance(one, URLResolver):
+            yield from _below(one.url_patterns, prefix + str(one.pattern))
+            continue
+        view = getattr(one.callback, "cls", None)
+        if view is None or not issubclass(view, Endpoint):
+            continue
+        parameters = tuple(one.pattern.converters)
+        assert all(isinstance(c, IdConverter) for c in one.pattern.converters.values())
+        template = prefix + str(one.pattern)
+        for name in parameters:
+            template = template.replace(f"<id:{name}>", "{" + name + "}")
+        yield Route(str(one.name), template, parameters, view)
+
+
+BODIES: dict[tuple[str, str], Any] = {
+    ("api-keys", "POST"): {"name": "ci", "role": "viewer"},
+    ("devices", "POST"): {"name": "new"},
+    ("device", "PATCH"): {"name": "renamed"},
+    ("credentials", "POST"): {"kind": "password"},
+    ("commands", "POST"): {"request": CONFIG},
+    ("batch", "POST"): {"commands": [{"request": CONFIG}]},
+}
+"""A body that each method takes, None where it takes none."""
+
+CALLS = [(route, method) for route in routes() for method in route.methods]
+NAMES = [f"{method} {route.template}" for route, method in CALLS]

@@ -1,0 +1,78 @@
+"""What each role may do, for every address and method that there is."""
+
+import pytest
+
+from tenants.roles import Role, includes
+from tests.rest.cast import DEVICES, Cast, call, unknown
+from tests.rest.routes import BODIES, CALLS, NAMES, Route
+
+IDS = {"device_id": unknown(), "command_id": unknown(), "credential_id": unknown(), "key_id": unknown()}
+
+EXPECTED = {
+    "GET v1/claimed-devices": "viewer",
+    "POST v1/claimed-devices": "editor",
+    "GET v1/claimed-devices/{device_id}": "viewer",
+    "PATCH v1/claimed-devices/{device_id}": "editor",
+    "DELETE v1/claimed-devices/{device_id}": "editor",
+    "POST v1/claimed-devices/{device_id}/block": "editor",
+    "POST v1/claimed-devices/{device_id}/unblock": "editor",
+    "GET v1/claimed-devices/{device_id}/credentials": "viewer",
+    "POST v1/claimed-devices/{device_id}/credentials": "editor",
+    "DELETE v1/claimed-devices/{device_id}/credentials/{credential_id}": "editor",
+    "GET v1/claimed-devices/{device_id}/timeline": "viewer",
+    "GET v1/claimed-devices/{device_id}/explain": "viewer",
+    "GET v1/claimed-devices/{device_id}/provisioning": "viewer",
+    "POST v1/claimed-devices/{device_id}/provisioning": "editor",
+    "POST v1/claimed-devices/{device_id}/provisioning/batch": "editor",
+    "POST v1/claimed-devices/{device_id}/provisioning/reset": "editor",
+    "GET v1/claimed-devices/{device_id}/provisioning/{command_id}": "viewer",
+    "DELETE v1/claimed-devices/{device_id}/provisioning/{command_id}": "editor",
+    "POST v1/claimed-devices/{device_id}/provisioning/{command_id}/reset": "editor",
+    "POST v1/claimed-devices/{device_id}/provisioning/{command_id}/skip": "editor",
+    "GET v1/tenant": "viewer",
+    "GET v1/api-keys": "admin",
+    "POST v1/api-keys": "admin",
+    "DELETE v1/api-keys/{key_id}": "admin",
+}
+
+
+@pytest.mark.parametrize(("route", "method"), CALLS, ids=NAMES)
+def test_a_role_opens_what_it_is_for_and_nothing_more(cast: Cast, route: Route, method: str) -> None:
+    needed = Role(EXPECTED[f"{method} {route.template}"])
+    for person in cast.ours:
+        answer = person.call(method, route.path(IDS), BODIES.get((route.name, method)))
+        if includes(person.role, needed):
+            assert answer.status in (200, 201, 404), answer.body
+        else:
+            assert answer.status == 403
+            assert answer.body["code"] == "FORBIDDEN"
+            assert f"the role {needed}" in answer.message
+            assert person.role in answer.message
+
+
+@pytest.mark.parametrize(("route", "method"), CALLS, ids=NAMES)
+@pytest.mark.django_db
+def test_nothing_opens_without_a_key(route: Route, method: str) -> None:
+    answer = call(method, route.path(IDS), b"{}")
+    assert answer.status == 401
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+    assert answer.body["code"] == "UNAUTHENTICATED"
+    assert "Authorization: Bearer" in answer.message
+
+
+@pytest.mark.parametrize(("route", "method"), CALLS, ids=NAMES)
+def test_every_method_declares_a_role(route: Route, method: str) -> None:
+    assert method in route.roles
+
+
+def test_a_method_that_is_not_there_is_told_which_are(cast: Cast) -> None:
+    answer = cast.owner.call("PUT", DEVICES, {})
+    assert (answer.status, answer.body["code"]) == (405, "METHOD_NOT_ALLOWED")
+    assert "GET or HEAD or POST" in answer.message
+    assert "POST" in answer.headers["Allow"]
+    assert cast.viewer.call("OPTIONS", DEVICES).status == 405
+
+
+def test_head_is_answered_as_get_is(cast: Cast) -> None:
+    assert cast.viewer.call("HEAD", DEVICES).status == 200
+    assert cast.viewer.call("HEAD", "/v1/api-keys").status == 403
