@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from commands.machine import Kind
@@ -274,7 +274,7 @@ class Request:
 
     type: CommandType
     params: Mapping[str, object]
-    secrets: Mapping[str, str]
+    secrets: Mapping[str, str] = field(repr=False)
 
 
 def check(request: object, now: datetime) -> Request:
@@ -310,7 +310,7 @@ def _checked(made: CommandType, params: object, now: datetime, at: str) -> Mappi
     if not isinstance(params, Mapping):
         raise _refusal({at: ["Must be an object."]})
     names = [field.name for field in made.fields]
-    wrong = {f"{at}.{str(name)[:64]}": ["There is no such field."] for name in params if name not in names}
+    wrong = {f"{at}.{_shown(name)}": ["There is no such field."] for name in params if name not in names}
     values: dict[str, object] = {}
     for field in made.fields:
         try:
@@ -322,6 +322,11 @@ def _checked(made: CommandType, params: object, now: datetime, at: str) -> Mappi
     if wrong:
         raise _refusal(wrong)
     return _together(made, values, at)
+
+
+def _shown(name: object) -> str:
+    """A name that somebody made up, so that it can be sent back: JSON may hold what UTF-8 cannot."""
+    return str(name)[:64].encode(errors="backslashreplace").decode()
 
 
 def _paired(check: Check, params: object, now: datetime, at: str) -> Mapping[str, object]:

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from django.conf import settings
 
+from commands.catalogue import TYPES
 from commands.store import Content
 from pki.sealing import Sealer
 
@@ -21,8 +22,14 @@ def sealed(secrets: Mapping[str, str]) -> str | None:
     return _sealer(tuple(settings.KEYSEED_FIELD_KEYS)).seal(secrets) if secrets else None
 
 
-def opened(content: Content) -> Mapping[str, object]:
-    """What the device gets. Raises `pki.sealing.CannotOpen` where the key is no longer configured."""
+class Erased(Exception):
+    """A command that is to be served has lost its secrets: a device must never store the mask instead."""
+
+
+def opened(type: str, content: Content) -> Mapping[str, object]:
+    """What the device gets. Raises `Erased`, and `pki.sealing.CannotOpen` where the key is not configured."""
     if content.secrets is None:
+        if TYPES[type].secrets:
+            raise Erased
         return content.params
     return {**content.params, **_sealer(tuple(settings.KEYSEED_FIELD_KEYS)).open(content.secrets)}

@@ -63,7 +63,7 @@ class Request(serializers.JSONField):
 class NewCommand(Strict):
     """A command to be put at the end of the list."""
 
-    request = Request(error_messages={"required": "This field is needed: {<type>: {…}}."})
+    request = Request(error_messages={"required": "This field is needed: an object with one key, the type."})
     description = Text(required=False, allow_blank=True, max_length=200)
     issue = serializers.JSONField(
         required=False, help_text="This installation issues no certificates yet: leave it out."

@@ -23,9 +23,9 @@ class Device(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="devices")
-    name = models.CharField(max_length=100, blank=True, db_index=True)
-    serial_number = models.CharField(max_length=100, blank=True, db_index=True)
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="devices", db_index=False)
+    name = models.CharField(max_length=100, blank=True)
+    serial_number = models.CharField(max_length=100, blank=True)
     device_type = models.CharField(max_length=50, blank=True)
     firmware_id = models.CharField(max_length=50, blank=True)
     imei = models.CharField(max_length=20, blank=True)
@@ -70,6 +70,9 @@ class Device(models.Model):
             models.Index(fields=["tenant", "status", "claimed_at", "id"], name="device_page_of_status"),
             models.Index(fields=["status", "claimed_at", "id"], name="device_page_of_operators"),
             models.Index(fields=["claimed_at", "id"], name="device_page_of_all"),
+            # Serve equality and prefixes, whatever the collation.
+            models.Index(fields=["name"], name="device_name", opclasses=["varchar_pattern_ops"]),
+            models.Index(fields=["serial_number"], name="device_serial", opclasses=["varchar_pattern_ops"]),
         ]
 
     def __str__(self) -> str:
@@ -79,8 +82,8 @@ class Device(models.Model):
 class Tag(models.Model):
     """A free text on a device, for filters and rules."""
 
-    device = models.ForeignKey(Device, models.CASCADE, related_name="tags")
-    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+")
+    device = models.ForeignKey(Device, models.CASCADE, related_name="tags", db_index=False)
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", db_index=False)
     tag = models.CharField(max_length=100)
 
     class Meta:
@@ -99,7 +102,7 @@ class Credential(models.Model):
         PUBLIC_KEY = "publicKey"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    device = models.ForeignKey(Device, models.CASCADE, related_name="credentials")
+    device = models.ForeignKey(Device, models.CASCADE, related_name="credentials", db_index=False)
     kind = models.CharField(max_length=12, choices=Kind)
     digest = models.CharField(max_length=200, blank=True, editable=False)
     public_key = models.TextField(blank=True)
@@ -116,7 +119,7 @@ class Credential(models.Model):
 class TimelineEntry(models.Model):
     """One thing that happened to a device. Equal refusals of one minute share a row: `fold` names them."""
 
-    device = models.ForeignKey(Device, models.CASCADE, related_name="timeline")
+    device = models.ForeignKey(Device, models.CASCADE, related_name="timeline", db_index=False)
     at = models.DateTimeField()
     kind = models.CharField(max_length=20)
     command_id = models.UUIDField(null=True)
@@ -126,7 +129,11 @@ class TimelineEntry(models.Model):
 
     class Meta:
         verbose_name_plural = "timeline entries"
-        constraints: ClassVar = [models.UniqueConstraint(fields=["device", "fold"], name="one_row_a_fold")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["device", "fold"], condition=models.Q(fold__isnull=False), name="one_row_a_fold"
+            )
+        ]
         indexes: ClassVar = [models.Index(fields=["device", "id"], name="timeline_page")]
 
     def __str__(self) -> str:

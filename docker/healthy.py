@@ -40,7 +40,9 @@ def _asked(url: str) -> str:
 
 def _connected() -> set[int]:
     """The remote ports of the TCP connections that stand."""
-    lines = [line.split() for table in TABLES if table.exists() for line in table.read_text().splitlines()[1:]]
+    lines = [
+        line.split() for table in TABLES if table.exists() for line in table.read_text().splitlines()[1:]
+    ]
     return {int(fields[2].rpartition(":")[2], 16) for fields in lines if fields[3] == ESTABLISHED}
 
 

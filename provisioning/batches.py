@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 from uuid import UUID
 
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import InterfaceError, OperationalError, connection
 from django.db.models import F
 
@@ -19,6 +21,7 @@ from provisioning.messages import Inbound, Outbound
 from provisioning.models import Redelivery
 
 log = logging.getLogger(__name__)
+Asked = TypeVar("Asked")
 
 WAIT_SECONDS = 15.0
 """For how long a task waits for the database before it goes back to the queue."""
@@ -35,10 +38,10 @@ class DatabaseAway(Exception):
 
 
 def handle(messages: Sequence[Inbound]) -> list[Outbound]:
-    """Stores and answers the messages. Raises `DatabaseAway`, nothing else."""
+    """Stores and answers the messages. Raises `DatabaseAway` and Celery's soft time limit, nothing else."""
     try:
-        return _persist(messages)
-    except DatabaseAway:
+        return _patiently(lambda: conversation.converse(messages))
+    except (DatabaseAway, SoftTimeLimitExceeded):
         raise
     except Exception as error:
         if len(messages) > 1:
@@ -47,22 +50,26 @@ def handle(messages: Sequence[Inbound]) -> list[Outbound]:
             return handle(messages[:middle]) + handle(messages[middle:])
         # The error's text may quote what a device sent: only its type and place go to the log.
         log.error("A message on %s cannot be handled: %s", messages[0].topic, type(error).__name__)
-        return _give_up(messages[0])
+        return give_up(messages[0])
 
 
-def _give_up(message: Inbound) -> list[Outbound]:
+def give_up(message: Inbound) -> list[Outbound]:
+    """Answers the one that cannot be handled. Raises the same."""
     try:
-        return conversation.give_up(message)
+        return _patiently(lambda: conversation.give_up(message))
+    except (DatabaseAway, SoftTimeLimitExceeded):
+        raise
     except Exception:
         log.exception("Its refusal could not be recorded either")
         return []
 
 
-def _persist(messages: Sequence[Inbound]) -> list[Outbound]:
+def _patiently(ask: Callable[[], Asked]) -> Asked:
+    """What the database says to `ask`, waited for. Raises `DatabaseAway`, and what is the data's."""
     deadline, tries = time.monotonic() + WAIT_SECONDS, 0
     while True:
         try:
-            return conversation.converse(messages)
+            return ask()
         except (OperationalError, InterfaceError) as error:
             tries += 1
             _check(error, tries, deadline)
@@ -90,7 +97,14 @@ def _answers() -> bool:
 
 
 def count_delivery(batch_id: UUID) -> int:
-    """How often this batch has been delivered, this time included; only asked for one that came back."""
+    """How often this batch has been delivered, this time included; only asked for one that came back.
+
+    Raises `DatabaseAway`: a delivery that could not be counted was not the batch's fault.
+    """
+    return _patiently(lambda: _count(batch_id))
+
+
+def _count(batch_id: UUID) -> int:
     seen, new = Redelivery.objects.get_or_create(batch_id=batch_id)
     if not new:
         Redelivery.objects.filter(batch_id=batch_id).update(times=F("times") + 1)

@@ -116,7 +116,7 @@ def _answers(heard: Mapping[UUID, Heard], at: datetime) -> list[Outbound]:
 
 def _fold(row: DeviceRow, lists: store.Loaded, contents: Mapping[UUID, store.Content], at: datetime) -> Fold:
     def params(command: Command) -> Mapping[str, object]:
-        return sealing.opened(contents[command.id])
+        return sealing.opened(command.type, contents[command.id])
 
     terms = Terms(settings.KEYSEED_MAX_DELIVERIES)
     return Fold(row, lists.run, lists.past, params, at, terms)

@@ -71,14 +71,16 @@ def client(address: Address, client_id: str, manual_ack: bool = False) -> Client
     return made
 
 
-def connect(made: Client, address: Address, receive_maximum: int = 65_535) -> None:
+def connect(
+    made: Client, address: Address, *, receive_maximum: int = 65_535, keepalive: int = KEEPALIVE
+) -> None:
     """Connects without a session: the service relies on none (WIRE.md 1.4)."""
     if not address.five:
-        made.connect(address.host, address.port, KEEPALIVE)
+        made.connect(address.host, address.port, keepalive)
         return
     properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
     properties.ReceiveMaximum = receive_maximum
-    made.connect(address.host, address.port, KEEPALIVE, clean_start=True, properties=properties)
+    made.connect(address.host, address.port, keepalive, clean_start=True, properties=properties)
 
 
 def _no_delay(made: Client, userdata: object, opened: object) -> None:

@@ -6,11 +6,11 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.conf import settings
-from paho.mqtt.client import Client, MQTTMessageInfo
+from paho.mqtt.client import Client
 from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -23,29 +23,42 @@ ACK_SECONDS = 10.0
 EXPIRY_SECONDS = 60
 """Message Expiry of what goes to devices. Source: WIRE.md 1.4."""
 
+KEEPALIVE = 65_535
+"""Seconds, the most there is: nobody pings between two batches. A connection that broke is seen at the next one."""
+
 
 class NotSent(Exception):
     """The broker did not take all of it. The devices will ask again."""
 
 
 class Publisher:
-    """A connection to the broker that is made at the first message and made again when it broke."""
+    """A connection to the broker that is made at the first message and made again when it broke.
+
+    Its network loop runs inside `publish`: a thread of its own would fight with the caller for the interpreter
+    lock, which cost as much as handling the batch itself.
+    """
 
     def __init__(self, url: str) -> None:
         self._address = mqtt.parse(url)
         self._client: Client | None = None
-        self._connected = threading.Event()
+        self._connected = False
+        self._unconfirmed: set[int] = set()
         self._lock = threading.Lock()
+        self._plain = self._properties(None)
 
     def publish(self, messages: Sequence[Outbound]) -> None:
         """Sends all and waits until the broker has them. Raises `NotSent`."""
         if not messages:
             return
         with self._lock:
-            client = self._ready()
-            deadline = time.monotonic() + ACK_SECONDS
-            for sent in [self._send(client, message) for message in messages]:
-                self._wait(sent, deadline)
+            try:
+                client = self._ready()
+                for message in messages:
+                    self._send(client, message)
+                self._loop(client, ACK_SECONDS, lambda: not self._unconfirmed, "did not confirm")
+            except OSError as error:
+                self._drop()
+                raise NotSent(f"The connection to the MQTT broker broke: {error}") from error
 
     def close(self) -> None:
         """Ends the connection."""
@@ -53,59 +66,66 @@ class Publisher:
             self._drop()
 
     def _ready(self) -> Client:
-        if self._client is None:
-            self._connect()
-        if self._client is None or not self._connected.wait(CONNECT_SECONDS):
-            raise NotSent(f"The MQTT broker at {self._address.host}:{self._address.port} does not let us in.")
-        return self._client
+        """The client, connected: what happened to the connection since the last batch is learnt first."""
+        client = self._client
+        if client is not None and client.loop(0) == MQTTErrorCode.MQTT_ERR_SUCCESS and self._connected:
+            return client
+        self._drop()
+        return self._connect()
 
-    def _connect(self) -> None:
+    def _connect(self) -> Client:
         client = mqtt.client(self._address, f"keyseed-publisher-{secrets.token_hex(8)}")
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
-        try:
-            mqtt.connect(client, self._address)
-        except OSError as error:
-            raise NotSent(f"No MQTT broker at {self._address.host}:{self._address.port}: {error}") from error
-        client.loop_start()
+        client.on_publish = self._on_publish
         self._client = client
+        mqtt.connect(client, self._address, keepalive=KEEPALIVE)
+        self._loop(client, CONNECT_SECONDS, lambda: self._connected, "does not let us in")
+        return client
 
-    def _on_connect(self, client: Client, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
-        if not reason.is_failure:
-            self._connected.set()
+    def _loop(self, client: Client, seconds: float, done: Callable[[], bool], trouble: str) -> None:
+        end = time.monotonic() + seconds
+        while not done():
+            left = end - time.monotonic()
+            if left <= 0 or client.loop(left) != MQTTErrorCode.MQTT_ERR_SUCCESS:
+                self._drop()
+                raise NotSent(f"The MQTT broker at {self._address.host}:{self._address.port} {trouble}.")
 
-    def _on_disconnect(self, client: Client, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
-        self._connected.clear()
-
-    def _send(self, client: Client, message: Outbound) -> MQTTMessageInfo:
-        sent = client.publish(message.topic, message.payload, qos=1, properties=self._properties(message))
+    def _send(self, client: Client, message: Outbound) -> None:
+        properties = self._plain if message.correlation is None else self._properties(message.correlation)
+        sent = client.publish(message.topic, message.payload, qos=1, properties=properties)
         if sent.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             self._drop()
             raise NotSent(f"The connection to the MQTT broker broke: {sent.rc!s}")
-        return sent
+        self._unconfirmed.add(sent.mid)
 
-    def _wait(self, sent: MQTTMessageInfo, deadline: float) -> None:
-        sent.wait_for_publish(max(deadline - time.monotonic(), 0.001))
-        if not sent.is_published():
-            self._drop()
-            raise NotSent(f"The MQTT broker did not confirm within {ACK_SECONDS:.0f} s.")
-
-    def _properties(self, message: Outbound) -> Properties | None:
+    def _properties(self, correlation: bytes | None) -> Properties | None:
         if not self._address.five:
             return None
         properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
         properties.MessageExpiryInterval = EXPIRY_SECONDS
-        if message.correlation is not None:
-            properties.CorrelationData = message.correlation
+        if correlation is not None:
+            properties.CorrelationData = correlation
         return properties
 
     def _drop(self) -> None:
         """What was not confirmed is forgotten with the connection: an answer is no good when it is late."""
         client, self._client = self._client, None
-        self._connected.clear()
+        self._connected = False
+        self._unconfirmed.clear()
         if client is not None:
             client.disconnect()
-            client.loop_stop()
+
+    # ---- paho calls these from within `loop`
+
+    def _on_connect(self, client: Client, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
+        self._connected = not reason.is_failure
+
+    def _on_disconnect(self, client: Client, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
+        self._connected = False
+
+    def _on_publish(self, client: Client, userdata: Any, mid: int, reason: Any, properties: Any) -> None:
+        self._unconfirmed.discard(mid)
 
 
 _publishers: dict[tuple[int, str], Publisher] = {}

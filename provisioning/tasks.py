@@ -9,9 +9,9 @@ from typing import Any
 from uuid import UUID
 
 from celery import Task, current_app, shared_task
-from celery.exceptions import Reject
+from celery.exceptions import Reject, SoftTimeLimitExceeded
 
-from provisioning import batches, conversation, housekeeping, publisher
+from provisioning import batches, housekeeping, publisher
 from provisioning import outbox as carrier
 from provisioning.messages import Inbound, Outbound
 
@@ -36,23 +36,25 @@ def inbound(self: "Task[Any, Any]", packed: Sequence[Packed]) -> None:
     """One batch of messages from devices: stored, committed, then answered."""
     messages = [_unpack(one) for one in packed]
     came_back = (self.request.delivery_info or {}).get("redelivered")
-    if came_back and batches.count_delivery(UUID(self.request.id)) >= batches.DELIVERIES_MOST:
-        _take_apart(packed, messages)
-        return
     try:
-        answers = batches.handle(messages)
-    except batches.DatabaseAway as error:
+        if came_back and batches.count_delivery(UUID(self.request.id)) >= batches.DELIVERIES_MOST:
+            answers = _take_apart(packed, messages)
+        else:
+            answers = batches.handle(messages)
+    except (batches.DatabaseAway, SoftTimeLimitExceeded) as error:
+        log.warning("A batch of %d goes back to the queue: %s", len(packed), type(error).__name__)
         raise Reject(error, requeue=True) from error
     send(answers)
 
 
-def _take_apart(packed: Sequence[Packed], messages: Sequence[Inbound]) -> None:
+def _take_apart(packed: Sequence[Packed], messages: Sequence[Inbound]) -> list[Outbound]:
+    """Two tasks instead of one; a single message that killed its worker twice is not tried again."""
     if len(packed) == 1:
-        send(conversation.give_up(messages[0]))
-        return
+        return batches.give_up(messages[0])
     middle = len(packed) // 2
     for half in (packed[:middle], packed[middle:]):
         current_app.send_task(inbound.name, (half,), argsrepr=f"{len(half)} messages")
+    return []
 
 
 def send(answers: Sequence[Outbound]) -> None:

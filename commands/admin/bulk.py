@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +23,7 @@ from devices import services as device_services
 from devices.models import Device
 from tenants.admin.asking import Question, ask
 from tenants.admin.page import Page, by, said
-from tenants.errors import Refusal, invalid
+from tenants.errors import CODES, Refusal, invalid
 
 MOST = 1_000
 NAMED = 10
@@ -130,7 +130,7 @@ def do(request: HttpRequest, key: str) -> HttpResponse:
         raise PermissionDenied
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
-    refused: Counter[str] = Counter()
+    refused: dict[str, list[str]] = defaultdict(list)
     try:
         chosen = _chosen(request.POST.get("devices", ""))
     except Refusal as refusal:
@@ -141,9 +141,8 @@ def do(request: HttpRequest, key: str) -> HttpResponse:
         try:
             BULK[key].do(tenant_id, device_id, by(request))
         except Refusal as refusal:
-            refused[said(refusal)] += 1
-    gone = len(chosen) - len(tenants)
-    _report(request, BULK[key].word, len(tenants) - refused.total(), refused, gone)
+            refused[CODES[refusal.code].title].append(f"{device_id}: {refusal.message}")
+    _report(request, BULK[key].word, len(tenants), refused, gone=len(chosen) - len(tenants))
     return redirect(_back(request.POST.get("filters", "")))
 
 
@@ -155,11 +154,14 @@ def _chosen(text: str) -> Sequence[UUID]:
     return list(dict.fromkeys(chosen))
 
 
-def _report(request: HttpRequest, word: str, done: int, refused: Counter[str], gone: int) -> None:
-    if done:
+def _report(
+    request: HttpRequest, word: str, tried: int, refused: Mapping[str, Sequence[str]], *, gone: int
+) -> None:
+    if done := tried - sum(map(len, refused.values())):
         messages.success(request, f"{word}: done for {_many(done)}.")
-    for reason, count in refused.most_common(10):
-        messages.error(request, f"{word}: {_many(count)} refused. {reason}")
+    for title, reasons in refused.items():
+        which = reasons[0] if len(reasons) == 1 else f"The first is {reasons[0]}"
+        messages.error(request, f"{word}: {_many(len(reasons))} refused. {title}. {which}")
     if gone:
         messages.warning(request, f"{word}: {_many(gone)} no longer there.")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -15,9 +15,10 @@ from commands import limits, machine, store
 from commands.machine import State
 from commands.models import Command
 from commands.status import Run
-from devices.admin.labels import clock, label
+from devices import store as device_store
+from devices.admin.labels import label
 from devices.models import Device
-from devices.row import DeviceRow
+from tenants.admin.times import clock
 
 SHOWN = (
     "id",
@@ -62,7 +63,7 @@ class Button:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One command; times as `devices.admin.labels.clock` makes them, contents as readable JSON."""
+    """One command; times as `tenants.admin.times.clock` makes them, contents as readable JSON."""
 
     id: UUID
     name: str
@@ -80,14 +81,9 @@ class Line:
 Buttons = Callable[[Command], Sequence[Button]]
 
 
-def row(device: Device) -> DeviceRow:
-    """The device as the rules see it, not held: for looking only."""
-    return DeviceRow(**{field.name: getattr(device, field.name) for field in fields(DeviceRow)})
-
-
 def runs(device: Device) -> tuple[Run, Run]:
     """The current run and the one that closed before it."""
-    seen = row(device)
+    seen = device_store.row(device)
     return store.load({device.id: seen})[device.id].run, store.load_last(seen)
 
 

@@ -13,6 +13,7 @@ from django.urls import URLPattern, path
 from django.views.decorators.debug import sensitive_post_parameters
 
 from commands.admin import bulk, lists, repairs
+from commands.admin.explained import explained, told
 from commands.machine import Input
 from commands.models import Command
 from devices.admin import DevicePage
@@ -115,14 +116,18 @@ class DeviceAdmin(DevicePage):
         return user.has_perm("commands.view_command") or user.has_perm("commands.change_command")
 
     def _lists(self, request: HttpRequest, device: Device) -> dict[str, Any]:
+        run, last = lists.runs(device)
         current = lists.lines(lists.current(device), repairs.buttons_for(request, _of_run))
+        explanation = explained(device, run)
         asked = EARLIER in request.GET or not current
         # Only the last closed run can be reopened, and only while nothing stands behind it.
-        reopens = frozenset(command.id for command in lists.runs(device)[1].commands) if not current else ()
+        reopens = frozenset(command.id for command in last.commands) if not current else ()
         buttons = repairs.buttons_for(
             request, lambda c: _of_run(c) & {Input.RESET} if c.id in reopens else _NONE
         )
         return {
+            "explanation": explanation,
+            "next": told(explanation.next),
             "current": current,
             "earlier": lists.lines(lists.earlier(device), buttons)
             if asked and device.closed_through

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
+from rest_framework.exceptions import ValidationError
 
 from devices.models import Device
+from devices.serializers import TAG_MOST, TAGS_MOST
+from tenants.serializers import check_line
 
 if TYPE_CHECKING:
     from django.forms import Textarea
@@ -14,8 +18,6 @@ else:
     from unfold.widgets import UnfoldAdminTextareaWidget as Textarea
 
 WRITABLE = ("name", "serial_number", "vendor_id", "class_id", "group")
-TAGS_MOST = 50
-TAG_MOST = 100
 
 
 class DeviceForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -25,7 +27,7 @@ class DeviceForm(forms.ModelForm):  # type: ignore[type-arg]
         label="Tags",
         required=False,
         widget=Textarea(attrs={"rows": 4}),
-        help_text=f"One on each line, at most {TAGS_MOST}, each at most {TAG_MOST} characters.",
+        help_text=f"One on each line or parted by commas: at most {TAGS_MOST} of {TAG_MOST} characters.",
     )
 
     class Meta:
@@ -39,21 +41,36 @@ class DeviceForm(forms.ModelForm):  # type: ignore[type-arg]
             self.initial["tag_lines"] = "\n".join(tags)
 
     def clean_tag_lines(self) -> list[str]:
-        """The tags without repeats and empty lines."""
-        lines = (line.strip() for line in self.cleaned_data["tag_lines"].splitlines())
+        """The tags without repeats and empty lines, by the same rules as REST's."""
+        lines = (line.strip() for line in re.split("[,\r\n]", self.cleaned_data["tag_lines"]))
         tags = list(dict.fromkeys(line for line in lines if line))
         if len(tags) > TAGS_MOST:
             raise forms.ValidationError(f"{len(tags)} tags are too many: {TAGS_MOST} is the most.")
-        if any(len(tag) > TAG_MOST for tag in tags):
-            raise forms.ValidationError(f"A tag has at most {TAG_MOST} characters.")
+        for tag in tags:
+            if len(tag) > TAG_MOST:
+                raise forms.ValidationError(f"A tag has at most {TAG_MOST} characters.")
+            _check_line(tag)
         return tags
 
     def clean(self) -> dict[str, Any] | None:
         """Names the field where the serial number is another device's of this tenant."""
         cleaned = super().clean() or self.cleaned_data
+        for name in WRITABLE:
+            try:
+                _check_line(cleaned.get(name, ""))
+            except forms.ValidationError as wrong:
+                self.add_error(name, wrong)
         number, tenant = cleaned.get("serial_number"), cleaned.get("tenant") or self.instance.tenant_id
         if number and tenant:
             same = Device.objects.filter(tenant=tenant, serial_number=number).exclude(pk=self.instance.pk)
             if other := same.values_list("id", flat=True).first():
                 self.add_error("serial_number", f"Device {other} has this serial number.")
         return cleaned
+
+
+def _check_line(text: str) -> None:
+    """The rule of REST. Raises forms.ValidationError."""
+    try:
+        check_line(text)
+    except ValidationError as wrong:
+        raise forms.ValidationError([str(reason) for reason in wrong.detail]) from None

@@ -12,10 +12,11 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 
 from devices.admin import filters
-from devices.admin.labels import STATUS, label, moment
+from devices.admin.labels import STATUS, label
 from devices.models import Device
 from devices.status import Status
 from tenants.admin.page import Page, display
+from tenants.admin.times import moment
 
 STATUS_QUERY = "status__exact"
 TAGS_SHOWN = 4

@@ -11,9 +11,9 @@ from django.urls import reverse
 from django.utils.html import format_html
 from unfold.contrib.filters.admin import DropdownFilter
 
-from devices.admin.labels import moment
 from devices.models import OutboxRow
 from tenants.admin.page import Page, display
+from tenants.admin.times import moment
 
 
 class TroubleFilter(DropdownFilter):  # type: ignore[misc]

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from django.contrib import messages
 from django.contrib.admin.utils import flatten, quote
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
+from django.utils.safestring import SafeString
 
 from devices import services
 from devices.admin import credentials, moments
@@ -20,12 +20,12 @@ from devices.admin.form import WRITABLE, DeviceForm
 from devices.admin.labels import STATUS, label
 from devices.admin.listing import DeviceList
 from devices.models import Device
-from tenants.admin.page import by, display, said
-from tenants.errors import Refusal
+from tenants.admin.page import by, display
+from tenants.admin.times import moment
 
 KEPT = (
     ("tenant", "id"),
-    ("provisioning_state", "claimed_at"),
+    ("provisioning_state", "claimed"),
     ("ownership_status", "template_id"),
     ("device_type", "firmware_id"),
     "imei",
@@ -75,20 +75,6 @@ class DevicePage(DeviceList):
 
     # ---- writing
 
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """The page; what a service refuses, because something changed meanwhile, is said on it."""
-        try:
-            return super().changeform_view(request, object_id, form_url, extra_context)
-        except Refusal as refusal:
-            messages.error(request, said(refusal))
-            return redirect(request.get_full_path())
-
     def save_model(self, request: HttpRequest, obj: Device, form: ModelForm[Device], change: bool) -> None:
         """Only what the operator changed is written: the rest may have moved on meanwhile."""
         tags = form.cleaned_data["tag_lines"]
@@ -121,6 +107,11 @@ class DevicePage(DeviceList):
         return gone, {"devices": len(gone)}, set(), []
 
     # ---- reading
+
+    @display(description="Claimed (UTC)")
+    def claimed(self, device: Device) -> SafeString:
+        """Since when the device is its tenant's."""
+        return moment(device.claimed_at)
 
     @display(description="Tags")
     def tag_lines(self, device: Device) -> str:

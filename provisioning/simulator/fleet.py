@@ -5,7 +5,6 @@ Everything of the devices runs on one event loop; the owner's blocking calls run
 
 import asyncio
 import contextlib
-import json
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -188,7 +187,8 @@ class Life:
         if not self.device:
             return "the owner's side took too long"
         try:
-            why = json.dumps(await self.fleet.call(self.fleet.owner.explain, self.device), ensure_ascii=False)
+            said = await self.fleet.call(self.fleet.owner.explain, self.device)
+            why = f"{said.get('why', '')} {said.get('next', '')}".strip()
         except OwnerError as error:
             why = str(error)
         return f"{why} (last trouble with the connection: {self.trouble})" if self.trouble else why

@@ -5,20 +5,23 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.safestring import SafeString
 from django.views.decorators.debug import sensitive_variables
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 
 from tenants import keys
 from tenants.admin.asking import Question, ask, show_once
-from tenants.admin.page import Page, display
+from tenants.admin.page import Page, attempt, display
+from tenants.admin.times import moment
 from tenants.models import APIKey
 from tenants.roles import Role
 
@@ -31,7 +34,7 @@ COLOURS = {"valid": "success", "expired": "warning", "revoked": "danger"}
 class KeyPage(Page[APIKey]):
     """Keys are made and revoked, never changed: who holds one knows what it may do."""
 
-    list_display = ("name", "tenant", "role", "state", "last_used_at", "expires_at", "created_at")
+    list_display = ("name", "tenant", "role", "state", "last_used", "expires", "created")
     list_filter = (("role", ChoicesDropdownFilter), ("tenant", AutocompleteSelectFilter))
     list_select_related = ("tenant",)
     search_fields = ("name__startswith",)
@@ -49,19 +52,29 @@ class KeyPage(Page[APIKey]):
         expired = key.expires_at is not None and key.expires_at <= timezone.now()
         return "expired" if expired else "valid"
 
+    @display(description="Created (UTC)")
+    def created(self, key: APIKey) -> SafeString:
+        """When it was made."""
+        return moment(key.created_at)
+
+    @display(description="Last used (UTC)")
+    def last_used(self, key: APIKey) -> SafeString:
+        """When a request last came with it."""
+        return moment(key.last_used_at)
+
+    @display(description="Expires (UTC)")
+    def expires(self, key: APIKey) -> str:
+        """When it ends by itself."""
+        return f"{key.expires_at:%Y-%m-%d %H:%M:%S}" if key.expires_at else "never"
+
+    @display(description="Revoked (UTC)")
+    def revoked(self, key: APIKey) -> SafeString:
+        """When it was ended."""
+        return moment(key.revoked_at)
+
     def get_fields(self, request: HttpRequest, obj: APIKey | None = None) -> Any:
         """What is asked for a new key, or shown of an old one."""
-        shown = (
-            "tenant",
-            "name",
-            "role",
-            "state",
-            "created_at",
-            "last_used_at",
-            "expires_at",
-            "revoked_at",
-            "id",
-        )
+        shown = ("tenant", "name", "role", "state", "created", "last_used", "expires", "revoked", "id")
         return self.add_fields if obj is None else shown
 
     def get_readonly_fields(self, request: HttpRequest, obj: APIKey | None = None) -> Any:
@@ -77,7 +90,7 @@ class KeyPage(Page[APIKey]):
         """Makes the key; its text waits on the request for the answer."""
         if change:
             return
-        made, text = keys.create(obj.tenant, obj.name, Role(obj.role), expires_at=obj.expires_at)
+        made, text = keys.make(obj.tenant_id, Role.OWNER, obj.name, Role(obj.role), obj.expires_at)
         obj.pk, obj.digest, obj.created_at = made.pk, made.digest, made.created_at
         request.made_key = text  # type: ignore[attr-defined]
 
@@ -116,9 +129,9 @@ class KeyPage(Page[APIKey]):
             raise PermissionDenied
         if request.method != "POST":
             return self._ask(request, key)
-        APIKey.objects.filter(id=key_id, revoked_at=None).update(revoked_at=timezone.now())
-        self.log_change(request, key, "Revoked.")
-        messages.success(request, f"{key} is revoked: requests with it are answered 401 from now on.")
+        act = transaction.atomic(lambda: keys.revoke(key.tenant_id, Role.OWNER, key.id))
+        if attempt(request, act, f"{key} is revoked: requests with it are answered 401 from now on."):
+            self.log_change(request, key, "Revoked.")
         return redirect(LIST)
 
     def _ask(self, request: HttpRequest, key: APIKey) -> TemplateResponse:

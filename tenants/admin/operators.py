@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.hashers import is_password_usable
 from django.contrib.auth.models import Group, User
+from unfold.forms import UnfoldReadOnlyPasswordHashWidget
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin
@@ -14,6 +16,27 @@ if TYPE_CHECKING:
 else:
     from unfold.admin import ModelAdmin
     from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+
+class Hashed(UnfoldReadOnlyPasswordHashWidget):  # type: ignore[misc]
+    """Says that there is a password, and shows no part of its hash or salt."""
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        """One sentence instead of algorithm, salt and hash."""
+        context: dict[str, Any] = super().get_context(name, value, attrs)
+        there = is_password_usable(value)
+        context["summary"] = [{"label": "Set, and stored only as a hash." if there else "None is set."}]
+        return context
+
+
+class OperatorForm(UserChangeForm):  # type: ignore[type-arg]
+    """What can be changed of a person."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "password" in self.fields:
+            self.fields["password"].widget = Hashed()
+
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
@@ -23,7 +46,7 @@ admin.site.unregister(Group)
 class OperatorPage(UserAdmin, ModelAdmin):  # type: ignore[type-arg]
     """People; their passwords are hashed by Django and never shown."""
 
-    form = UserChangeForm
+    form = OperatorForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
 

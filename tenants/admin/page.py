@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from django.contrib import messages
 from django.contrib.admin import ShowFacets
 from django.db.models import Model
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 
 from tenants.admin.paging import BoundedPaginator, ChangeList
 from tenants.errors import CODES, Refusal
@@ -57,6 +58,20 @@ class Page(ModelAdmin[M]):
         """Only what a filter of this page asks: any other could feel its way along a digest."""
         asked = lookup.split("__", 1)[0]
         return any(asked == _asks(listed) for listed in self.list_filter)
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """The page; what a service refuses, because something changed meanwhile, is said on it."""
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except Refusal as refusal:
+            messages.error(request, said(refusal))
+            return redirect(request.get_full_path())
 
 
 def _asks(listed: Any) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.safestring import SafeString
 
-from tenants.admin.page import Page
+from tenants.admin.page import Page, display
+from tenants.admin.times import moment
 from tenants.models import Tenant
 
 
@@ -13,12 +15,17 @@ from tenants.models import Tenant
 class TenantPage(Page[Tenant]):
     """A few thousand rows at most."""
 
-    list_display = ("name", "id", "created_at")
+    list_display = ("name", "id", "created")
     search_fields = ("name",)
     search_help_text = "A part of the name"
     ordering = ("name",)
-    fields = ("name", "id", "created_at")
-    readonly_fields = ("id", "created_at")
+    fields = ("name", "id", "created")
+    readonly_fields = ("id", "created")
+
+    @display(description="Created (UTC)")
+    def created(self, tenant: Tenant) -> SafeString:
+        """When it was made."""
+        return moment(tenant.created_at)
 
     def has_delete_permission(self, request: HttpRequest, obj: Tenant | None = None) -> bool:
         """Never."""

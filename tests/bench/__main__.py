@@ -12,7 +12,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from uuid import uuid4
 
@@ -21,7 +22,7 @@ from rich.table import Table
 
 from provisioning.wire import codec, correlation
 from provisioning.wire.messages import Accepted
-from tests.bench import material
+from tests.bench import material, usage
 from tests.bench.load import Load, Tally
 from tests.servers.mosquitto import Mosquitto, password_lines
 from tests.servers.product import CONFIG, Product
@@ -39,8 +40,8 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="keyseed-bench-") as folder:
         echo = _echo(Path(folder) / "echo", options.seconds, options.in_flight)
-        product = _product(Path(folder) / "product", options.devices, options.seconds, options.in_flight)
-    _print(echo, product)
+        product, used = _product(Path(folder) / "product", options.devices, options.seconds, options.in_flight)
+    _print(echo, product, used)
 
 
 def _echo(folder: Path, seconds: float, in_flight: int) -> Tally:
@@ -79,7 +80,9 @@ def _canned(requests: Sequence[dict[str, object]]) -> dict[str, str]:
     }
 
 
-def _product(folder: Path, count: int, seconds: float, in_flight: int) -> Tally:
+def _product(
+    folder: Path, count: int, seconds: float, in_flight: int
+) -> tuple[Tally, dict[str, float]]:
     with Product(folder, durable=True) as product:
         os.environ.update(product.environment)
         devices = _fill(count)
@@ -87,7 +90,21 @@ def _product(folder: Path, count: int, seconds: float, in_flight: int) -> Tally:
         product.start("inbound")
         product.start("gateway")
         url = f"mqtt://load:load-password@127.0.0.1:{product.mosquitto.ports[1884]}"
-        return Load(url, ROOT_TOPIC, devices, material.pool(), in_flight).run(seconds)
+        before = _cpu(product)
+        tally = Load(url, ROOT_TOPIC, devices, material.pool(), in_flight).run(seconds)
+        return tally, {name: used - before[name] for name, used in _cpu(product).items()}
+
+
+def _cpu(product: Product) -> dict[str, float]:
+    """CPU seconds used so far, by part; the load is this process."""
+    parts = {
+        "gateway": product.processes["gateway"].pid,
+        "worker": product.processes["inbound"].pid,
+        "PostgreSQL": product.postgres.pid,
+        "Mosquitto": product.mosquitto.pid,
+        "Redis": product.redis.pid,
+    }
+    return {"load": time.process_time(), **{name: usage.seconds(pid) for name, pid in parts.items()}}
 
 
 def _let_load_in(product: Product) -> None:
@@ -115,7 +132,7 @@ def _rate(tally: Tally) -> float:
     return (len(done) - 1) / (done[-1] - done[0]) if len(done) > 1 else 0.0
 
 
-def _print(echo: Tally, product: Tally) -> None:
+def _print(echo: Tally, product: Tally, used: Mapping[str, float]) -> None:
     table = Table(title="Devices provisioned, five commands and two round trips each")
     for heading in ("", "devices", "devices/s", "round trip p50 ms", "p99 ms", "repeats", "odd answers"):
         table.add_column(heading, justify="right")
@@ -133,6 +150,8 @@ def _print(echo: Tally, product: Tally) -> None:
     Console(width=100).print(table)
     for odd in product.odd[:5]:
         print(odd)
+    shares = ", ".join(f"{name} {1e6 * spent / len(product.done):,.0f}" for name, spent in used.items())
+    print(f"CPU of Keyseed's side, microseconds a device: {shares}")
     print(f"ratio to echo ceiling: {_rate(product) / _rate(echo):.2f}")
 
 

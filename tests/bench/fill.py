@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from django.db import connection
 from django.utils import timezone
 
 from commands import catalogue
@@ -31,4 +32,8 @@ def fill(count: int, requests: Sequence[dict[str, object]]) -> list[str]:
             for place, one in enumerate(checked, start=1)
         )
         ids += [str(device.id) for device in devices]
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            # What autovacuum does within a minute of such an import; a run must not begin without statistics.
+            cursor.execute("VACUUM ANALYZE")
     return ids

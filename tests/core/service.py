@@ -11,8 +11,9 @@ from uuid import UUID
 
 import cbor2
 
+from commands import run as rules
 from commands.machine import Command, Kind, State
-from commands.status import Run
+from commands.status import Run, status
 from devices.row import DeviceRow
 from devices.status import Status
 from provisioning.fold import Fold, Reply, Request, Terms
@@ -40,6 +41,30 @@ DEVICE = DeviceRow(
     next_get_at=None,
     notified_at=None,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What comes from a device: `received` once the gateway has it."""
+
+    verb: str
+    format: str
+    payload: bytes
+    received: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes to a device."""
+
+    verb: str
+    format: str
+    payload: bytes
+
+    @property
+    def body(self) -> Body:
+        """What a device reads in it."""
+        return dict(LOADS[self.format](self.payload))
 
 
 @dataclass(slots=True)
@@ -84,10 +109,24 @@ class Service:
         gone = {command.id for command in before} - set(kept)
         self.commands = [kept.get(c.id, c) for c in self.commands if c.id not in gone]
 
+    def hear(self, messages: Sequence[Message], at: datetime) -> list[Answer]:
+        """One batch through its bytes."""
+        requests = [read(one.format, one.verb, one.payload, one.received) for one in messages]
+        replies = self.apply(requests, at)
+        return [
+            Answer(reply.verb, message.format, reply.payload)
+            for reply, message in zip(replies, messages, strict=True)
+        ]
+
     def say(self, format: str, verb: str, body: Body, received: datetime, at: datetime) -> tuple[str, Body]:
-        """One message through its bytes: the verb of the answer, and what a device reads in it."""
-        (reply,) = self.apply([read(format, verb, DUMPS[format](body), received)], at)
-        return reply.verb, LOADS[format](reply.payload)
+        """One message: the verb of the answer, and what a device reads in it."""
+        (answer,) = self.hear([Message(verb, format, DUMPS[format](body), received)], at)
+        return answer.verb, answer.body
+
+    def settle(self) -> None:
+        """Law 1: the status is computed and stored beside the list."""
+        word, pending = status(self.run).value, len(rules.servable(self.run))
+        self.device = replace(self.device, status=word, pending=pending)
 
     def command(self, id: UUID) -> Command:
         """The command with this id."""

@@ -18,11 +18,10 @@ def answer(kind: Kind, value: dict[str, object] | str | None) -> Answer:
     return results.success(uuid(1), 3, kind, value)
 
 
-def broken(pem: str) -> str:
-    """A request whose signature is another's."""
-    lines = pem.splitlines()
-    lines[-2] = lines[-2][::-1] if "=" not in lines[-2] else "A" * (len(lines[-2]) - 2) + "=="
-    return "\n".join(lines)
+def forged() -> str:
+    """A request whose signature is not its key's."""
+    der = keys.csr(1, DER)
+    return keys.modem(der[:-1] + bytes([der[-1] ^ 1]))
 
 
 GOOD: list[tuple[str, Kind, dict[str, object] | str, dict[str, str]]] = [
@@ -64,7 +63,7 @@ BAD: list[tuple[str, Kind, dict[str, object] | str | None, str]] = [
     ("no key at all", Kind.KEY, {"publicKey": "hello, world"}, "neither PEM nor"),
     ("a certificate", Kind.KEY, {"publicKey": keys.certificate(1)}, "not a single PEM block PUBLIC KEY"),
     ("noise in modem style", Kind.CSR, "AAAA.AAAA", "not a PKCS#10"),
-    ("a request of another's hand", Kind.CSR, {"csr": broken(keys.csr_pem(1))}, "request"),
+    ("a forged request", Kind.CSR, {"csr": forged()}, "does not verify"),
     (
         "a request for another key",
         Kind.KEY,

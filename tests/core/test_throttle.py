@@ -37,15 +37,6 @@ def test_a_get_is_let_in_exactly_if_no_stretch_of_time_has_too_many(gaps: list[i
             let_in.append(received)
 
 
-@given(GAPS)
-def test_who_is_refused_and_waits_as_told_is_let_in(gaps: list[int]) -> None:
-    next_at, received = None, NOW
-    for gap in gaps:
-        received += gap * MILLISECOND
-        next_at, wait = take(next_at, received)
-        assert take(next_at, received + wait * SECOND)[1] == 0 or not wait
-
-
 def test_ten_at_once_are_let_in_and_the_eleventh_waits_a_second() -> None:
     next_at: datetime | None = None
     waits = []

@@ -12,24 +12,28 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from commands import services, store
+from commands import catalogue, sealing, services, store
+from commands.models import Command
 from commands.services import New
 from commands.status import status
 from devices import services as device_services
 from devices import store as devices
 from devices.models import Device as DeviceModel
 from devices.models import TimelineEntry
+from devices.status import Status
 from provisioning.messages import Inbound, Outbound
 from tenants.models import Tenant
 from tests.bench import material
 
+Request = Mapping[str, object]
+
 ROOT = "prov/v1"
 WHO = "api key ann"
 PSK = "5eC12e7" + "a" * 57
-CONFIG = {"config": {"interval": "60"}}
-FINISHED = {"finished": {}}
-CLOUD_KEY = {"cloudAccessKeyGeneration": {"secTag": 7}}
-SHARED_KEY = {"preSharedKey": {"secTag": 5, "identity": "pump-17", "secret": PSK}}
+CONFIG: Request = {"config": {"interval": "60"}}
+FINISHED: Request = {"finished": {}}
+CLOUD_KEY: Request = {"cloudAccessKeyGeneration": {"secTag": 7}}
+SHARED_KEY: Request = {"preSharedKey": {"secTag": 5, "identity": "pump-17", "secret": PSK}}
 
 
 @cache
@@ -51,7 +55,7 @@ class Device:
     tenant_id: UUID
     id: UUID
 
-    def add(self, *requests: Mapping[str, object]) -> list[UUID]:
+    def add(self, *requests: Request) -> list[UUID]:
         """Its owner puts commands at the end of its list."""
         given = [New(request) for request in requests]
         return [command.id for command in services.add(self.tenant_id, self.id, given, WHO)]
@@ -63,7 +67,7 @@ class Device:
         return self.says("get", json.dumps(body).encode(), at)
 
     def results(self, words: Mapping[str, object], at: datetime | None = None, **body: object) -> Inbound:
-        """`words` by correlation id: None for a plain success, a mapping for a value, a number for a failure."""
+        """`words` by correlation id: None for success, a mapping for a value, a number for a failure."""
         results = [_result(name, word) for name, word in words.items()]
         return self.says("results", json.dumps({**body, "results": results}).encode(), at)
 
@@ -92,7 +96,7 @@ def owner(name: str = "ann") -> Tenant:
     return Tenant.objects.get_or_create(name=name)[0]
 
 
-def device(tenant: Tenant, *requests: Mapping[str, object]) -> Device:
+def device(tenant: Tenant, *requests: Request) -> Device:
     """A new device with these commands."""
     new = Device(tenant.id, device_services.define(tenant.id, {}, [], WHO).id)
     if requests:
@@ -100,9 +104,28 @@ def device(tenant: Tenant, *requests: Mapping[str, object]) -> Device:
     return new
 
 
-def fleet(tenant: Tenant, count: int, *requests: Mapping[str, object]) -> list[Device]:
-    """Many of them."""
-    return [device(tenant, *requests) for _ in range(count)]
+def fleet(tenant: Tenant, count: int, *requests: Request, blocked: bool = False) -> list[Device]:
+    """Many of them at once, past the services: for tests that count or measure."""
+    now = timezone.now()
+    checked = [catalogue.check(request, now) for request in requests]
+    word = Status.BLOCKED if blocked else Status.READY
+    rows = DeviceModel.objects.bulk_create(
+        DeviceModel(tenant=tenant, pending=0 if blocked else len(checked), blocked=blocked, status=word.value)
+        for _ in range(count)
+    )
+    Command.objects.bulk_create(
+        Command(
+            device=row,
+            position=place,
+            type=one.type.name,
+            request=one.params,
+            secrets=sealing.sealed(one.secrets),
+            created_at=now,
+        )
+        for row in rows
+        for place, one in enumerate(checked, start=1)
+    )
+    return [Device(tenant.id, row.id) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,9 @@ class Installation:
     def assert_all_provisioned_once(self, count: int, tally: Tally) -> None:
         """Every device is PROVISIONED and every result was stored exactly once."""
         assert tally.odd == []
-        assert self.rows("SELECT status, count(*) FROM devices_device GROUP BY status") == [("PROVISIONED", count)]
+        assert self.rows("SELECT status, count(*) FROM devices_device GROUP BY status") == [
+            ("PROVISIONED", count)
+        ]
         assert self.rows("SELECT DISTINCT status, attempt FROM commands_command") == [("SUCCEEDED", 0)]
         stored: Counter[str] = Counter()
         for (data,) in self.rows("SELECT data FROM devices_timelineentry WHERE kind = 'answered'"):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from django.test import Client
 from django.utils import timezone
@@ -118,8 +118,8 @@ class Cast:
 def assemble() -> Cast:
     here = Tenant.objects.create(name="here")
     there = Tenant.objects.create(name="there")
-    ours = [person(here, role) for role in (Role.VIEWER, Role.EDITOR, Role.ADMIN, Role.OWNER)]
-    return Cast(*ours, person(there, Role.OWNER))
+    viewer, editor, admin, owner = (person(here, role) for role in Role)
+    return Cast(viewer, editor, admin, owner, stranger=person(there, Role.OWNER))
 
 
 def person(tenant: Tenant, role: Role) -> Person:
@@ -141,9 +141,15 @@ def call(
     return Answer(response.status_code, body, response.headers)
 
 
+def page(path: str) -> tuple[int, str]:
+    """Status and text of what a browser would get."""
+    response = _client().get(path)
+    return response.status_code, response.getvalue().decode(errors="replace")
+
+
 @cache
 def _client() -> Client:
-    """One for all: its middleware is loaded once. What whitenoise says of a missing folder is not our matter."""
+    """One for all: its middleware is loaded once. That no static files are collected is no matter here."""
     client = Client(raise_request_exception=False)
     with warnings.catch_warnings(action="ignore"):
         client.handler.load_middleware()
@@ -186,7 +192,3 @@ PSK = {"preSharedKey": {"secTag": 7, "identity": "pump", "secret": "5ec3e7" * 6}
 def unknown() -> str:
     """The id of nothing."""
     return str(uuid4())
-
-
-def uuid(text: str) -> UUID:
-    return UUID(text)

@@ -169,7 +169,7 @@ class Installation:
             case "GET", []:
                 return 200, {"id": parts[0], "status": service.status()}
             case "GET", ["explain"]:
-                return 200, {"status": service.status(), "why": "a command failed"}
+                return 200, {"status": service.status(), "why": "A command failed.", "next": "Reset it."}
             case "POST", ["credentials"]:
                 return 201, {"id": "c", "kind": "password", "secret": self.secrets[parts[0]]}
             case "POST", ["provisioning", "batch"]:

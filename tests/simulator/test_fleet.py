@@ -122,7 +122,7 @@ def test_a_device_that_fails_is_named_with_what_the_service_says(installation: I
     assert [fate.status for fate in summary.failed] == ["ERROR", "ERROR"]
     assert summary.lines()[0].startswith("0 provisioned, 2 failed in ")
     for fate in summary.failed:
-        assert f'{fate.device} is ERROR: {{"status": "ERROR", "why": "a command failed"}}' in summary.lines()
+        assert f"{fate.device} is ERROR: A command failed. Reset it." in summary.lines()
 
 
 def test_a_device_that_the_broker_does_not_let_in_times_out_and_says_why(installation: Installation) -> None:

@@ -1,0 +1,40 @@
+"""One `standalone` for all of these tests; those that stop or kill one start their own."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.standalone.fleet import Device, define
+from tests.standalone.installation import API_KEY, Installation
+from tests.standalone.rest import Owner
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """A running installation."""
+    with Installation(tmp_path_factory.mktemp("standalone") / "data") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def owner(service: Installation) -> Owner:
+    """The owner of tenant `default`."""
+    return Owner(service.http, API_KEY)
+
+
+@pytest.fixture
+def new_device(service: Installation, owner: Owner) -> Callable[..., Device]:
+    """Defines a device with a password; arguments are its fields."""
+
+    def make(**fields: Any) -> Device:
+        return define(owner, service.mqtt, **fields)
+
+    return make
+
+
+@pytest.fixture
+def device(new_device: Callable[..., Device]) -> Device:
+    """A device with a password and nothing to do."""
+    return new_device()
