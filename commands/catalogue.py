@@ -67,8 +67,9 @@ SEC_TAG_MOST = 2_147_483_647
 PEM_MOST = 16 * 1024
 PAIRS_MOST, PAIR_NAME_MOST, PAIR_VALUE_MOST = 100, 64, 1024
 RDN_NAMES = frozenset(
-    "CN C O OU L ST S R SN DC emailAddress serialNumber postalAddress postalCode title givenName initials "
-    "dnQualifier pseudonym generationQualifier".split()
+    {"CN", "C", "O", "OU", "L", "ST", "S", "R", "SN", "DC"}
+    | {"emailAddress", "serialNumber", "postalAddress", "postalCode", "title", "givenName", "initials"}
+    | {"dnQualifier", "pseudonym", "generationQualifier"}
 )
 _UNFIT = re.compile('[\x00-\x1f\x7f"\ud800-\udfff]')
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2}){8,64}")
@@ -312,13 +313,13 @@ def _checked(made: CommandType, params: object, now: datetime, at: str) -> Mappi
     names = [field.name for field in made.fields]
     wrong = {f"{at}.{_shown(name)}": ["There is no such field."] for name in params if name not in names}
     values: dict[str, object] = {}
-    for field in made.fields:
+    for one in made.fields:
         try:
-            if field.name not in params:
+            if one.name not in params:
                 raise Invalid("This field is needed.")
-            values[field.name] = field.check(params[field.name], now)
+            values[one.name] = one.check(params[one.name], now)
         except Invalid as invalid:
-            wrong[f"{at}.{field.name}"] = [invalid.reason]
+            wrong[f"{at}.{one.name}"] = [invalid.reason]
     if wrong:
         raise _refusal(wrong)
     return _together(made, values, at)

@@ -57,11 +57,11 @@ class Rule:
 
 
 RULES: tuple[Rule, ...] = (
-    Rule(Status.BLOCKED, "the device is blocked", lambda run, counted: run.blocked),
+    Rule(Status.BLOCKED, "the device is blocked", lambda run, _counted: run.blocked),
     Rule(
         Status.ERROR,
         "some command of the run is FAILED (nothing is served)",
-        lambda run, counted: any(command.state is State.FAILED for command in counted),
+        lambda _run, counted: any(command.state is State.FAILED for command in counted),
     ),
     Rule(
         Status.PROVISIONED,
@@ -78,7 +78,7 @@ RULES: tuple[Rule, ...] = (
         "no command of the run is open, or the first one not done is an undecided CSR that waits for a person",
         _waits,
     ),
-    Rule(Status.PROVISIONING, "otherwise", lambda run, counted: True),
+    Rule(Status.PROVISIONING, "otherwise", lambda _run, _counted: True),
 )
 
 

@@ -250,6 +250,7 @@ LOGGING: dict[str, Any] = {
         "celery.app.trace": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.beat": {"level": "WARNING"},
+        "django.request": {"level": "ERROR"},
         "django.server": {"handlers": ["stderr"], "propagate": False, "level": "WARNING"},
     },
 }

@@ -101,7 +101,9 @@ def sign_in(device_id: str, secret: str) -> bool:
     if str(canonical) != device_id:
         return False
     found = _valid(timezone.now()).filter(device_id=canonical, device__blocked=False)
-    return any([passwords.matches(secret, digest) for digest in found.values_list("digest", flat=True)])
+    digests = found.values_list("digest", flat=True)
+    # Every one is compared: how long it takes does not tell which one it was.
+    return sum(passwords.matches(secret, digest) for digest in digests) > 0
 
 
 def valid_passwords() -> Mapping[str, str]:

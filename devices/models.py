@@ -98,7 +98,7 @@ class Credential(models.Model):
     """How a device proves who it is. `digest` holds a password's hash; a public key is no secret."""
 
     class Kind(models.TextChoices):
-        PASSWORD = "password"
+        PASSWORD = "password"  # noqa: S105 - the kind's name
         PUBLIC_KEY = "publicKey"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

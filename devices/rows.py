@@ -13,6 +13,8 @@ from uuid import UUID
 
 from django.db import connection
 
+# ruff: noqa: S608 - names of tables and columns are our own constants; every value is a parameter
+
 Value = UUID | datetime | str | int | bool | Mapping[str, object] | None
 
 
@@ -27,14 +29,20 @@ def update(table: str, columns: Mapping[str, str], rows: Sequence[Sequence[Value
     key, *names = columns
     if connection.vendor == "postgresql":
         targets = ", ".join(_target(name, derived, f"v.{name}") for name in names)
-        _run(f"UPDATE {table} AS t SET {targets} FROM {_source(columns)} WHERE t.{key} = v.{key}", columns, rows)
+        _run(
+            f"UPDATE {table} AS t SET {targets} FROM {_source(columns)} WHERE t.{key} = v.{key}",
+            columns,
+            rows,
+        )
     else:
         targets = ", ".join(_target(name, derived, "%s") for name in names)
         reordered = [(*row[1:], row[0]) for row in rows]
         _run_many(f"UPDATE {table} AS t SET {targets} WHERE t.{key} = %s", reordered)
 
 
-def insert(table: str, columns: Mapping[str, str], rows: Sequence[Sequence[Value]], conflict: str = "") -> None:
+def insert(
+    table: str, columns: Mapping[str, str], rows: Sequence[Sequence[Value]], conflict: str = ""
+) -> None:
     """Inserts `rows`; `conflict` is an ON CONFLICT clause, in which `t` is the table."""
     if not rows:
         return

@@ -45,7 +45,10 @@ _COLUMNS = {
     "fold": "text",
     "count": "integer",
 }
-_SAME_FOLD = "ON CONFLICT (device_id, fold) WHERE fold IS NOT NULL DO UPDATE SET count = t.count + excluded.count, at = excluded.at"
+_SAME_FOLD = (
+    "ON CONFLICT (device_id, fold) WHERE fold IS NOT NULL "
+    "DO UPDATE SET count = t.count + excluded.count, at = excluded.at"
+)
 
 
 def refusal(device_id: UUID, at: datetime, code: str, message: str) -> Entry:

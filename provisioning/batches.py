@@ -43,7 +43,7 @@ def handle(messages: Sequence[Inbound]) -> list[Outbound]:
         return _patiently(lambda: conversation.converse(messages))
     except (DatabaseAway, SoftTimeLimitExceeded):
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, it must not cost the neighbours
         if len(messages) > 1:
             log.warning("A batch of %d failed (%s): doing it in halves", len(messages), type(error).__name__)
             middle = len(messages) // 2
@@ -92,7 +92,7 @@ def _check(error: Exception, tries: int, deadline: float) -> None:
 def _answers() -> bool:
     try:
         return connection.connection is not None and connection.is_usable()
-    except Exception:
+    except Exception:  # noqa: BLE001 - any trouble here says no
         return False
 
 

@@ -141,9 +141,7 @@ class Gateway:
                     return GATHER_SECONDS
                 batch = self._next()
                 self._queue.put([held.packed for held in batch])
-            except (
-                Exception
-            ) as error:  # whatever a Celery broker raises: the messages stay ours, unacknowledged
+            except Exception as error:  # noqa: BLE001 - whatever the broker raises, the messages stay ours
                 log.warning(
                     "The Celery broker does not take messages (%s): trying again", type(error).__name__
                 )

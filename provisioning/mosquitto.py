@@ -87,4 +87,4 @@ def _replace(path: Path, lines: Iterable[str]) -> None:
         if path.exists():
             owner = path.stat()
             os.fchown(file.fileno(), -1, owner.st_gid)
-    os.replace(file.name, path)
+    Path(file.name).replace(path)

@@ -51,7 +51,7 @@ def _claim(now: datetime) -> list[OutboxRow]:
 def _try(handle: Callable[[Sequence[OutboxRow]], None], rows: Sequence[OutboxRow]) -> None:
     try:
         handle(rows)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - kept with the row, and tried again
         log.warning("Outbox: %d × %s failed: %s", len(rows), rows[0].kind, error)
         for row in rows:
             wait = min(timedelta(seconds=2**row.tries), RETRY_MOST)

@@ -32,7 +32,7 @@ def _unpack(packed: Packed) -> Inbound:
 
 
 @shared_task(name="provisioning.inbound", bind=True)
-def inbound(self: "Task[Any, Any]", packed: Sequence[Packed]) -> None:
+def inbound(self: Task[Any, Any], packed: Sequence[Packed]) -> None:
     """One batch of messages from devices: stored, committed, then answered."""
     messages = [_unpack(one) for one in packed]
     came_back = (self.request.delivery_info or {}).get("redelivered")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
 from typing import Any
 
@@ -29,6 +30,9 @@ class Schema(AutoSchema):
         said = super().get_description() or ""
         role = auth.needed(self.view, self.method)
         return f"{said}\n\nNeeds the role `{role.value}`.".strip() if role is not None else said
+
+    def get_summary(self) -> str:
+        return re.split("[.:;]", super().get_description() or "")[0]
 
     def get_tags(self) -> list[str]:
         view: Any = self.view

@@ -37,39 +37,40 @@ EXAMPLES: Mapping[str, Mapping[str, object]] = {
 RESULTS: Mapping[Kind, str] = {
     Kind.PLAIN: "The device answers that it did it, without a value.",
     Kind.KEY: (
-        "The device answers with `publicKey`, PEM, and may add a `csr` that proves it. What does not parse, or\n"
-        "whose signature does not verify, fails the command with `BAD_RESULT`."
+        "The device answers with `publicKey`, PEM, and may add a `csr` that proves it. What does not parse,\n"
+        "or whose signature does not verify, fails the command with `BAD_RESULT`."
     ),
     Kind.CSR: (
-        "The device answers with `csr`, PEM. What does not parse, or whose signature does not verify, fails the\n"
-        "command with `BAD_RESULT`."
+        "The device answers with `csr`, PEM. What does not parse, or whose signature does not verify, fails\n"
+        "the command with `BAD_RESULT`."
     ),
     Kind.FINISHED: (
-        "The device answers that it has done everything before it. That ends the run: the device is PROVISIONED."
+        "The device answers that it has done everything before it. That ends the run: the device is\n"
+        "PROVISIONED."
     ),
 }
 
 TEXT = """\
 # Command types
 
-What a fleet owner can ask a device to do. A command is posted to `/v1/claimed-devices/{id}/provisioning` and goes
-to the end of the device's list:
+What a fleet owner can ask a device to do. A command is posted to `/v1/claimed-devices/{id}/provisioning`
+and goes to the end of the device's list:
 
 ```json
 $request
 ```
 
-`request` has exactly one key, the type; `description` is yours and may be left out. `…/provisioning/batch` takes
-`{"commands": […]}`, up to $most of them, all or none.
+`request` has exactly one key, the type; `description` is yours and may be left out.
+`…/provisioning/batch` takes `{"commands": […]}`, up to $most of them, all or none.
 
-Every field is checked when it is posted, for what it is and not only for its shape. A field that no device could use
-is refused with 400, its name and what to do, and nothing is stored. Every field is needed; one that is not listed
-here is an error.
+Every field is checked when it is posted, for what it is and not only for its shape. A field that no
+device could use is refused with 400, its name and what to do, and nothing is stored. Every field is
+needed; one that is not listed here is an error.
 
-**Secrets** are $secrets. They are encrypted at
-rest, read `$mask` everywhere but on the wire to their device, and are erased when the device confirmed the command or
-its owner skipped it. A command that FAILED keeps them for a reset, at most $days days; after that a reset needs them
-again.
+These fields are secret: $secrets.
+They are encrypted at rest, read `$mask` everywhere but on the wire to their device, and are erased when the
+device confirmed the command or its owner skipped it. A command that FAILED keeps them for a reset, at most
+$days days; after that a reset needs them again.
 
 $types
 

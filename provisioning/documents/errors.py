@@ -17,14 +17,14 @@ WORDS: Mapping[Word, str] = {
     Word.DUPLICATE: "The same result was stored before.",
     Word.STALE: "It is for an older attempt: the command was reset since, and comes again under a new id.",
     Word.CONFLICT: (
-        "Another result was stored before, and stands. Only a newer key of the same attempt replaces an older "
-        "one, while the run is open."
+        "Another result was stored before, and stands. Only a newer key of the same attempt replaces an "
+        "older one, while the run is open."
     ),
     Word.SKIPPED: "The owner skipped the command.",
     Word.UNKNOWN: "The service did not give this id to the device, or the command was deleted since.",
     Word.EARLY: (
-        "It is for `finished`, and something before that is not done. It is not stored: a `get` brings what is "
-        "missing, and `finished` again."
+        "It is for `finished`, and something before that is not done. It is not stored: a `get` brings what "
+        "is missing, and `finished` again."
     ),
 }
 """What each word of `accepted` says of a result (WIRE.md 3.4)."""
@@ -32,8 +32,8 @@ WORDS: Mapping[Word, str] = {
 TEXT = """\
 # Errors
 
-Everything that Keyseed refuses, and everything that can go wrong with a command, has a code. The codes stay as they
-are; the sentences beside them may be improved at any time.
+Everything that Keyseed refuses, and everything that can go wrong with a command, has a code. The codes
+stay as they are; the sentences beside them may be improved at any time.
 
 ## What the API refuses
 
@@ -54,8 +54,8 @@ $refusals
 
 ## Why a command failed
 
-A FAILED command has an `error` with one of these codes, a `message`, and as `detail` the device's own number, if it
-gave one. Its device is in ERROR and gets nothing until the command is reset or skipped.
+A FAILED command has an `error` with one of these codes, a `message`, and as `detail` the device's own
+number, if it gave one. Its device is in ERROR and gets nothing until the command is reset or skipped.
 
 $failures
 
@@ -67,15 +67,15 @@ $numbers
 
 ## What a device is refused
 
-The `code` of a `rejected` (WIRE.md 4.1), and the advice at the end of its `message`. Nothing of what the device sent
-was stored.
+The `code` of a `rejected` (WIRE.md 4.1), and the advice at the end of its `message`. Nothing of what the
+device sent was stored.
 
 $rejections
 
 ## What a device is told of its results
 
-`accepted` has one word for each result (WIRE.md 3.3). None of them is an error, and after each of them the device
-drops the result.
+`accepted` has one word for each result (WIRE.md 3.3). None of them is an error, and after each of them
+the device drops the result.
 
 $words
 """

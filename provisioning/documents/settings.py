@@ -34,8 +34,8 @@ TEXT = """\
 Keyseed is set up by environment variables and by nothing else. `manage.py standalone` needs none of them.
 `manage.py check --deploy` says which are missing or dangerous before anything starts.
 
-Each may also be given as its name with `_FILE` behind it: the path of a file that holds the value. That keeps
-secrets out of process lists and container descriptions.
+Each may also be given as its name with `_FILE` behind it: the path of a file that holds the value. That
+keeps secrets out of process lists and container descriptions.
 
 $variables
 """

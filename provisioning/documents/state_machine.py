@@ -22,7 +22,7 @@ INPUTS: Mapping[Input, str] = {
     Input.SUCCEED: "The device says that it did it, and what it sent holds.",
     Input.FAIL: "The device says that it could not do it, or what it sent does not hold.",
     Input.REFUSE: (
-        "Keyseed says that it cannot be: the device cannot receive it (`TOO_LARGE`), the device does not know it "
+        "Keyseed says that it cannot be: the device cannot receive it (`TOO_LARGE`) or does not know it "
         "(`UNSUPPORTED`), or nobody issues the certificate (`ISSUE_REFUSED`)."
     ),
     Input.EXPIRE: "It was delivered as often as is allowed, and the device asks again instead of answering.",
@@ -31,15 +31,15 @@ INPUTS: Mapping[Input, str] = {
     Input.RESET: "The owner wants it done again.",
     Input.SKIP: "The owner lets it go.",
     Input.DELETE: "The owner takes it off the list.",
-    Input.DROP: "The request that this certificate was made from is reset, skipped or answered with a newer key.",
+    Input.DROP: "The request that this certificate was made from is reset, skipped or answered anew.",
 }
 
 TEXT = """\
 # Commands and devices: what can happen to them
 
-A device has an ordered list of commands. A command changes its state by the command table below and in no other way:
-what no row allows is refused and changes nothing. The device's status is computed from the states of its commands, by
-the rules at the end of this page, and is never set.
+A device has an ordered list of commands. A command changes its state by the command table below and in no
+other way: what no row allows is refused and changes nothing. The device's status is computed from the
+states of its commands, by the rules at the end of this page, and is never set.
 
 ## Command states
 
@@ -51,8 +51,8 @@ $diagram
 
 ## The command table
 
-These are all the rows. *Only if* is what must hold besides the state; *then* is what happens besides the change of
-state.
+These are all the rows. *Only if* is what must hold besides the state; *then* is what happens besides the
+change of state.
 
 $rows
 
@@ -60,49 +60,50 @@ What the inputs mean:
 
 $inputs
 
-A result is told apart by what the device says in it: the same again changes nothing, and of two different ones the
-first stands. [errors.md](errors.md) has the words in which the device is told.
+A result is told apart by what the device says in it: the same again changes nothing, and of two different
+ones the first stands. [errors.md](errors.md) has the words in which the device is told.
 
 ## Runs
 
 - A run ends with a `finished` that SUCCEEDED. What is added after that is the next run.
 - Only commands of the current run are served and changed.
-- A reset in the run that closed last opens it again and resets its `finished` too, as long as nothing stands behind
-  it. Otherwise it is refused with `RUN_CLOSED`.
-- “Reset all” does the whole run again, or, if that is empty, the one that closed last: all of it or nothing. Skipped
-  commands stay skipped.
-- A command keeps its place for ever. A reset makes a new attempt, so that a late answer to the old one cannot be
-  taken for an answer to the new one.
+- A reset in the run that closed last opens it again and resets its `finished` too, as long as nothing
+  stands behind it. Otherwise it is refused with `RUN_CLOSED`.
+- “Reset all” does the whole run again, or, if that is empty, the one that closed last: all of it or
+  nothing. Skipped commands stay skipped.
+- A command keeps its place for ever. A reset makes a new attempt, so that a late answer to the old one
+  cannot be taken for an answer to the new one.
 
 ## Requests and their certificates
 
-- A `certificateSigningRequest` with `issue` has at most one certificate made from it: a `clientCertificate` right
-  behind it.
-- Between the request's SUCCEEDED and the certificate's standing there the request is *undecided*: nothing behind it is
-  served.
-- When the request is reset, skipped or answered with a newer key, a PENDING certificate is deleted and any other is
-  SKIPPED.
+- A `certificateSigningRequest` with `issue` has at most one certificate made from it: a
+  `clientCertificate` right behind it.
+- Between the request's SUCCEEDED and the certificate's standing there the request is *undecided*: nothing
+  behind it is served.
+- When the request is reset, skipped or answered with a newer key, a PENDING certificate is deleted and
+  any other is SKIPPED.
 - A certificate is not reset alone: `RESET_THE_CSR`.
 
 ## Limits
 
-- A device has at most $open open commands (PENDING or IN_PROGRESS). A request with `issue` counts two until its
-  certificate stands. More is refused with `QUEUE_FULL`.
+- A device has at most $open open commands (PENDING or IN_PROGRESS). A request with `issue` counts two
+  until its certificate stands. More is refused with `QUEUE_FULL`.
 - A run has at most $run commands. More is refused with `QUEUE_FULL`.
-- A command is delivered at most $deliveries times in one attempt, unless `KEYSEED_MAX_DELIVERIES` says otherwise; then
-  it fails with `DELIVERY_EXHAUSTED`. Repeats that were under way while they were answered count once.
-- The secrets of a FAILED command stay for a reset for $days days. A reset that needs secrets which are gone is refused
-  with `SECRETS_NEEDED`.
+- A command is delivered at most $deliveries times in one attempt, unless `KEYSEED_MAX_DELIVERIES` says
+  otherwise; then it fails with `DELIVERY_EXHAUSTED`. Repeats that were under way while they were answered
+  count once.
+- The secrets of a FAILED command stay for a reset for $days days. A reset that needs secrets which are
+  gone is refused with `SECRETS_NEEDED`.
 
 ## Device status
 
-*Run* means the commands after the last `finished` that SUCCEEDED, without the SKIPPED ones; *open* means PENDING or
-IN_PROGRESS. The first rule that holds gives the status:
+*Run* means the commands after the last `finished` that SUCCEEDED, without the SKIPPED ones; *open* means
+PENDING or IN_PROGRESS. The first rule that holds gives the status:
 
 $rules
 
-From READY and PROVISIONED a device moves when it pulls, not when its owner adds commands. A device that never called
-is READY. A failure is never hidden behind another status, except by BLOCKED.
+From READY and PROVISIONED a device moves when it pulls, not when its owner adds commands. A device that
+never called is READY. A failure is never hidden behind another status, except by BLOCKED.
 """
 
 

@@ -6,7 +6,7 @@ from provisioning.wire import limits
 from provisioning.wire.codec import Codec
 
 
-def fit(  # noqa: PLR0917 - in the order of an answer: what it says, what there is, what room it has
+def fit(
     codec: Codec,
     get_id: str | None,
     status: str,

@@ -118,10 +118,10 @@ def _let_load_in(product: Product) -> None:
 
 def _fill(count: int) -> list[str]:
     """Devices with five commands each, written as the service writes them."""
-    import django  # noqa: PLC0415 - its settings come from the environment that was just made
+    import django
 
     django.setup()
-    from tests.bench.fill import fill  # noqa: PLC0415
+    from tests.bench.fill import fill
 
     return fill(count, material.requests(material.authority()))
 

@@ -38,7 +38,7 @@ def test_the_contract_covers_the_core() -> None:
     assert set(promised()) >= CORE
 
 
-@pytest.mark.parametrize("module", promised())
+@pytest.mark.parametrize("module", [*promised(), "provisioning.documents"])
 def test_a_module_of_the_core_loads_no_framework(module: str) -> None:
     # In a process of its own: in a full run something else has loaded everything already.
     code = f"""

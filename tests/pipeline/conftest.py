@@ -46,7 +46,7 @@ class Installation:
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """What the database answers."""
         with psycopg.connect(self.product.postgres.url) as connection:
-            return connection.execute(sql).fetchall()  # type: ignore[arg-type]
+            return connection.execute(sql).fetchall()
 
     def assert_all_provisioned_once(self, count: int, tally: Tally) -> None:
         """Every device is PROVISIONED and every result was stored exactly once."""

@@ -38,7 +38,7 @@ def _run(installation: Installation, disturb: Callable[[], None]) -> Tally:
 @pytest.mark.timeout(180)
 def test_a_pool_child_is_killed_while_batches_are_under_way(installation: Installation) -> None:
     worker = installation.product.processes["inbound"]
-    killed = []
+    killed: list[int] = []
 
     def disturb() -> None:
         if len(killed) < 4 and (children := worker.children()):
@@ -53,7 +53,7 @@ def test_a_pool_child_is_killed_while_batches_are_under_way(installation: Instal
 @pytest.mark.timeout(180)
 def test_the_whole_worker_is_killed_while_batches_are_under_way(installation: Installation) -> None:
     product = installation.product
-    killed = []
+    killed: list[int] = []
 
     def disturb() -> None:
         if len(killed) < 2:
@@ -69,7 +69,7 @@ def test_the_whole_worker_is_killed_while_batches_are_under_way(installation: In
 @pytest.mark.timeout(180)
 def test_the_gateway_is_killed_while_messages_arrive(installation: Installation) -> None:
     product = installation.product
-    killed = []
+    killed: list[int] = []
 
     def disturb() -> None:
         if len(killed) < 3:
@@ -85,7 +85,7 @@ def test_the_gateway_is_killed_while_messages_arrive(installation: Installation)
 @pytest.mark.timeout(180)
 def test_the_database_and_the_broker_restart_under_load(installation: Installation) -> None:
     product = installation.product
-    restarted = []
+    restarted: list[float] = []
 
     def disturb() -> None:
         if not restarted:

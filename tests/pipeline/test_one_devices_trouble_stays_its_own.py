@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from celery import current_app
 from cryptography.fernet import Fernet
+from django.conf import settings
 
 from commands.models import Command
 from pki.sealing import Sealer
 from provisioning import batches
+from provisioning.tasks import pack
 from tests.pipeline import cast
 from tests.pipeline.cast import CONFIG, FINISHED, PSK, SHARED_KEY, Device
+from tests.pipeline.running import running
+from tests.pipeline.wire import Wire
+from tests.servers.mosquitto import Mosquitto
+from tests.servers.postgres import Postgres
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis")]
 
@@ -59,3 +67,58 @@ def test_one_cannot_be_handled_and_its_neighbours_are_served(
     assert caplog.text
     assert MARK not in caplog.text
     assert PSK not in caplog.text
+
+
+def test_the_odd_one_is_served_once_its_trouble_is_over() -> None:
+    odd, *others = cast.fleet(cast.owner(), 3, CONFIG, FINISHED)
+    first(odd, deliveries=INTEGER_MOST)
+    batches.handle([device.get() for device in (odd, *others)])
+    first(odd, deliveries=0)
+    (said,) = cast.heard(batches.handle([odd.get()]))
+    assert len(said.commands) == 2
+    assert odd.row.status == "PROVISIONING"
+
+
+def test_results_of_the_odd_one_are_not_stored_and_those_of_its_neighbours_are() -> None:
+    devices = cast.fleet(cast.owner(), 5, CONFIG, FINISHED)
+    served = cast.by_device(batches.handle([device.get() for device in devices]))
+    odd = devices[1]
+    first(odd, error={"oops": MARK})
+    messages = [device.results(dict.fromkeys(served[device.id].commands)) for device in devices]
+    said = cast.by_device(batches.handle(messages))
+    assert [said[device.id].verb for device in devices] == ["accepted", "rejected", *["accepted"] * 3]
+    assert [device.row.status for device in devices] == ["PROVISIONED", "PROVISIONING", *["PROVISIONED"] * 3]
+
+
+KILL = "os._exit(1)"
+HANG = "time.sleep(60)"
+ALTER = """
+import os, time
+from provisioning import conversation
+honest = conversation.converse
+def converse(messages):
+    if any(os.environ["ODD"] in message.topic for message in messages): {what}
+    return honest(messages)
+conversation.converse = converse
+"""
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("what", [KILL, HANG], ids=["kills its worker", "never comes to an end"])
+def test_a_message_is_given_up_at_its_third_delivery(
+    what: str, postgres: Postgres, mosquitto: Mosquitto, tmp_path: Path
+) -> None:
+    devices = cast.fleet(cast.owner(), 3, SHARED_KEY, FINISHED)
+    odd = devices[1]
+    app = "import os; from config.celery import app; app.conf.task_soft_time_limit = 1"
+    with running(tmp_path, postgres) as processes, Wire(settings.MQTT_URL) as wire:
+        messages = [pack(device.get(id=MARK)) for device in devices]
+        current_app.send_task("provisioning.inbound", (messages,), argsrepr="3 messages")
+        worker = processes.altered("inbound", app + ALTER.format(what=what), ODD=str(odd.id))
+        said = {one.device_id: one for one in wire.wait_for(3, 60)}
+        assert [said[device.id].verb for device in devices] == ["commands", "rejected", "commands"]
+        assert said[odd.id].body["code"] == "INTERNAL"
+        assert MARK not in worker.text
+        assert PSK not in worker.text
+    assert [entry["code"] for entry in odd.timeline("refused")] == ["INTERNAL"]
+    assert [device.row.status for device in devices] == ["PROVISIONING", "READY", "PROVISIONING"]

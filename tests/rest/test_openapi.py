@@ -38,6 +38,7 @@ def test_every_operation_says_what_it_does_and_who_may(
 ) -> None:
     operation = document["paths"]["/" + route.template][method.lower()]
     assert f"Needs the role `{route.roles[method]}`." in operation["description"]
+    assert 5 < len(operation["summary"]) < 100
     assert operation["security"] == [{"apiKey": []}]
     assert operation["tags"][0] in {tag["name"] for tag in document["tags"]}
     assert operation["responses"]["default"]["content"]["application/json"]["schema"] == {

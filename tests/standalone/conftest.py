@@ -1,7 +1,6 @@
 """One `standalone` for all of these tests; those that stop or kill one start their own."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest

@@ -30,7 +30,9 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--exit", action="store_true", help="end, with 0, when the devices are provisioned")
+        parser.add_argument(
+            "--exit", action="store_true", help="end, with 0, when the devices are provisioned"
+        )
 
     def handle(self, *, exit: bool, **options: Any) -> None:
         key = keys.new()
@@ -55,13 +57,16 @@ def _standalone(folder: Path, http: str, mqtt: str, key: str) -> Iterator[None]:
     command = ["standalone", "--data", str(folder), "--http", http, "--mqtt", mqtt, "--api-key", key]
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     log = (folder / "standalone.log").open("wb")
-    with log, subprocess.Popen(  # noqa: S603 - our own program
-        [sys.executable, str(settings.BASE_DIR / "manage.py"), *command],
-        stdout=subprocess.PIPE,
-        stderr=log,
-        start_new_session=True,
-        preexec_fn=_unblocked,  # noqa: PLW1509 - no thread runs yet
-    ) as process:
+    with (
+        log,
+        subprocess.Popen(  # noqa: S603 - our own program
+            [sys.executable, str(settings.BASE_DIR / "manage.py"), *command],
+            stdout=subprocess.PIPE,
+            stderr=log,
+            start_new_session=True,
+            preexec_fn=_unblocked,  # noqa: PLW1509 - no thread runs yet
+        ) as process,
+    ):
         assert process.stdout is not None
         try:
             _wait_until_ready(process.stdout, folder / "standalone.log")
@@ -90,7 +95,7 @@ def _simulate(http: str, mqtt: str, key: str) -> None:
         [sys.executable, str(settings.BASE_DIR / "manage.py"), *command],
         env=environment,
         check=False,
-        preexec_fn=_unblocked,  # noqa: PLW1509 - the only other thread reads a pipe
+        preexec_fn=_unblocked,
     )
     if done.returncode:
         raise CommandError("The devices were not provisioned: see above.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from typing import Any
 
-from celery import current_app
+from celery.app import app_or_default
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
@@ -17,7 +17,7 @@ class Command(BaseCommand):
     help = "Takes what devices send from the MQTT broker and hands it to the workers."
 
     def handle(self, **options: Any) -> None:
-        app: Any = current_app._get_current_object()  # noqa: SLF001 - Celery's way to the app behind its proxy
+        app = app_or_default()
         gateway = Gateway(
             settings.MQTT_URL,
             settings.KEYSEED_MQTT_ROOT,

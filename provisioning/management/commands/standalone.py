@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from celery import current_app
+from celery.app import app_or_default
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
@@ -89,7 +89,7 @@ class Command(BaseCommand):
         brokers.use(parts.Embedded(broker))
         running.callback(publisher.current().close)
         subscribed = threading.Event()
-        app: Any = current_app._get_current_object()  # noqa: SLF001 - Celery's way to the app behind its proxy
+        app = app_or_default()
         for queue in ("inbound", "jobs"):
             running.callback(parts.worker(app, queue).stop)
         running.callback(parts.beat(app).stop)
