@@ -227,7 +227,15 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_ACKS_ON_FAILURE_OR_TIMEOUT = True
 CELERY_TASK_TIME_LIMIT = 30
 CELERY_TASK_SOFT_TIME_LIMIT = 25
-CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {"visibility_timeout": 90}
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
+    "visibility_timeout": 90,
+    # A REST call that leaves something in the outbox must not wait for a Redis that is away or mute.
+    "socket_connect_timeout": 2,
+    "socket_timeout": 5,
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0,
+}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 # Celery would close the database connection around every task: a tenth of a batch's cost.
 CELERY_DB_REUSE_MAX = 1000
@@ -251,6 +259,7 @@ LOGGING: dict[str, Any] = {
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.beat": {"level": "WARNING"},
         "django.request": {"level": "ERROR"},
+        "waitress.queue": {"level": "ERROR"},
         "django.server": {"handlers": ["stderr"], "propagate": False, "level": "WARNING"},
     },
 }

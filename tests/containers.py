@@ -147,6 +147,12 @@ def recipe() -> str:
     return "\n".join(line.lstrip("# ") for line in lines if line.startswith("#   ") and "secrets" in line)
 
 
+def image_environment() -> dict[str, str]:
+    """What the image itself puts into the environment."""
+    given = [one.rest.partition("=") for one in stages()[-1] if one.word == "ENV"]
+    return {name: value for name, _, value in given}
+
+
 def process_environment(service: Mapping[str, Any], secrets: Path) -> dict[str, str]:
     """The service's environment, its secrets being files in that folder."""
     given: dict[str, Any] = service.get("environment", {})

@@ -37,7 +37,10 @@ class Arrived:
 
 
 class Wire:
-    """`with Wire(url) as wire:` says what devices say and hears what they would hear."""
+    """`with Wire(url) as wire:` says what devices say and hears what they would hear.
+
+    `at_arrival` is called at each arrival, in another thread.
+    """
 
     def __init__(self, url: str) -> None:
         self._address = mqtt.parse(url)
@@ -49,6 +52,7 @@ class Wire:
         self._ready = threading.Event()
         self._more = threading.Condition()
         self.arrived: list[Arrived] = []
+        self.at_arrival: Callable[[], None] = lambda: None
 
     def say(self, messages: Sequence[Inbound], qos: int = 1, retain: bool = False) -> None:
         """Publishes and waits until the broker has all of it."""
@@ -81,6 +85,7 @@ class Wire:
         self._client.subscribe([(f"{cast.ROOT}/+/{end}", 1) for end in ends])
 
     def _hear(self, client: Any, userdata: Any, message: MQTTMessage) -> None:
+        self.at_arrival()
         with self._more:
             properties = getattr(message, "properties", None)
             self.arrived.append(Arrived(time.monotonic(), message.topic, bytes(message.payload), properties))

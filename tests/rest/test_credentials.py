@@ -109,3 +109,4 @@ def test_a_credential_is_revoked_only_at_its_own_device(cast: Cast, path: str) -
     assert cast.editor.delete(f"{DEVICES}/{other}/credentials/{made['id']}").status == 404
     assert cast.editor.delete(f"{DEVICES}/{unknown()}/credentials/{made['id']}").status == 404
     assert Credential.objects.count() == 1
+    assert cast.viewer.get(f"{DEVICES}/{other}/credentials").body["items"] == []

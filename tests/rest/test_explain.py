@@ -95,6 +95,13 @@ def test_a_device_of_which_nothing_is_asked_needs_commands() -> None:
     assert "POST …/provisioning" in said.next
 
 
+def test_a_provisioned_device_pulls_what_was_added_since() -> None:
+    added = command("config", State.PENDING, 8)
+    said = explain(Run((added,), closed_through=7), FACTS)
+    assert (said.status, said.command_id) == (Status.PROVISIONED, added.id)
+    assert "up to its `finished`. 1 command waits for its next pull" in said.why
+
+
 def test_a_served_command_is_waited_for() -> None:
     served = command("config", State.IN_PROGRESS, deliveries=3, served_at=AT)
     said = explain(Run((served,)), FACTS)

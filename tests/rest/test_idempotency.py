@@ -8,11 +8,17 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from django.test import RequestFactory
+from django.urls import resolve
 from django.utils import timezone
+from rest_framework.request import Request
 
 from commands.models import Command
 from devices.models import Credential, Device
+from tenants.auth import Caller
+from tenants.idempotency import Made, create
 from tenants.models import APIKey, IdempotentAnswer
+from tenants.parsers import StrictJSONParser
 from tests.pki.make import p256
 from tests.rest.cast import CONFIG, DEVICES, FINISHED, Answer, Cast
 from tests.rest.material import public_pem
@@ -160,6 +166,23 @@ def test_nothing_of_the_body_is_kept(cast: Cast, device: str) -> None:
 
 
 # ---- two at once
+
+
+def test_who_was_quicker_while_the_body_was_checked_is_found(cast: Cast) -> None:
+    request = Request(RequestFactory().post(DEVICES, b"{}", "application/json"), parsers=[StrictJSONParser()])
+    request._request.resolver_match = resolve(DEVICES)
+    request._request.META["HTTP_IDEMPOTENCY_KEY"] = "k"
+    request.auth = Caller(cast.editor.row.id, cast.editor.tenant.id, "editor", cast.editor.role)
+    quicker: list[Answer] = []
+
+    def check() -> None:
+        quicker.append(cast.editor.post(DEVICES, {}, Idempotency_Key="k"))
+
+    def act(checked: None) -> Made:
+        raise AssertionError("it is made already")
+
+    answer = create(request, check, act, lambda ids: {"ids": [str(id) for id in ids]})
+    assert answer.data == {"ids": [quicker[0].body["id"]]}
 
 
 @pytest.fixture

@@ -30,6 +30,12 @@ def test_everything_that_happens_has_an_entry(cast: Cast, device: str, board: Bo
     assert told[6]["data"] == {"what": "defined", "by": "API key owner of here"}
 
 
+def test_a_timeline_is_of_one_device(cast: Cast, device: str) -> None:
+    other = cast.editor.device()
+    (told,) = cast.viewer.get(f"{DEVICES}/{other}/timeline").body["items"]
+    assert told["data"]["by"] == "API key editor of here"
+
+
 def test_equal_refusals_within_a_minute_are_one_with_a_count(cast: Cast, device: str, board: Board) -> None:
     cast.editor.post(f"{DEVICES}/{device}/block")
     for _ in range(3):
