@@ -34,6 +34,11 @@ BATCH_BYTES = 1024 * 1024
 GATHER_SECONDS = 0.002
 IDLE_SECONDS = 0.5
 RETRY_SECONDS = 1.0
+HELD_BYTES = 64 * 1024 * 1024
+"""What may be held of messages that the broker cannot be told to keep back: QoS 0, and all of MQTT 3.1.1."""
+
+HELD_OVERHEAD = 1024
+"""Bytes that a message takes besides its payload, roughly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,10 @@ class _Held:
     packed: Packed
     mid: int
     session: int
+
+    @property
+    def size(self) -> int:
+        return HELD_OVERHEAD + len(self.packed[1])
 
 
 class Queue:
@@ -95,6 +104,8 @@ class Gateway:
         self._root, self._group, self._batch = root, group, batch
         self._queue, self._on_ready = queue, on_ready
         self._held: list[_Held] = []
+        self._held_bytes = self._dropped = 0
+        self._retry_at = 0.0
         self._session = 0
         self._stopping = False
         self._client = mqtt.client(self._address, f"keyseed-gateway-{secrets.token_hex(8)}", manual_ack=True)
@@ -136,6 +147,8 @@ class Gateway:
     def _hand_over(self) -> float:
         """Hands over what it can; the seconds for which the gateway may wait for more."""
         while self._held:
+            if (wait := self._retry_at - time.monotonic()) > 0:
+                return wait
             try:
                 if self._queue.waiting() >= WAITING_MOST:
                     return GATHER_SECONDS
@@ -146,10 +159,18 @@ class Gateway:
                     "The Celery broker does not take messages (%s): trying again", type(error).__name__
                 )
                 self._queue.reconnect()
+                self._retry_at = time.monotonic() + RETRY_SECONDS
                 return RETRY_SECONDS
-            self._held = self._held[len(batch) :]
-            self._acknowledge(batch)
+            self._let_go(batch)
         return IDLE_SECONDS
+
+    def _let_go(self, batch: list[_Held]) -> None:
+        self._held = self._held[len(batch) :]
+        self._held_bytes -= sum(held.size for held in batch)
+        self._acknowledge(batch)
+        if self._dropped:
+            log.warning("%d messages were dropped while the queue took none", self._dropped)
+            self._dropped = 0
 
     def _next(self) -> list[_Held]:
         size = 0
@@ -185,6 +206,13 @@ class Gateway:
             # A retained message is nobody's request (WIRE.md 1.4).
             self._client.ack(message.mid, message.qos)
             return
+        if self._held_bytes > HELD_BYTES and not (self._address.five and message.qos):
+            # Its device will ask again; our memory would not come back.
+            self._client.ack(message.mid, message.qos)
+            self._dropped += 1
+            return
         correlation = getattr(message.properties, "CorrelationData", None)
         inbound = Inbound(message.topic, bytes(message.payload), datetime.now(UTC), correlation)
-        self._held.append(_Held(pack(inbound), message.mid if message.qos else 0, self._session))
+        held = _Held(pack(inbound), message.mid if message.qos else 0, self._session)
+        self._held.append(held)
+        self._held_bytes += held.size

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import tempfile
+import time
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from uuid import UUID
@@ -27,6 +28,8 @@ pattern write {root}/%u/+/get
 pattern write {root}/%u/+/results
 pattern read {root}/%u/#
 """
+
+AGAIN_SECONDS = 0.3
 
 
 class NoServiceUser(ValueError):
@@ -58,9 +61,16 @@ class MosquittoFiles:
         return len(digests)
 
     def reload(self) -> None:
-        """Has Mosquitto read its files; nothing where no pid file is known."""
-        if self._pid_file:
-            os.kill(int(Path(self._pid_file).read_text()), signal.SIGHUP)
+        """Has Mosquitto read its files; nothing where no pid file is known.
+
+        Mosquitto 2.0 forgets a SIGHUP that comes while it still reads for an earlier one, so it is sent again.
+        """
+        if not self._pid_file:
+            return
+        pid = int(Path(self._pid_file).read_text())
+        os.kill(pid, signal.SIGHUP)
+        time.sleep(AGAIN_SECONDS)
+        os.kill(pid, signal.SIGHUP)
 
 
 def _service_user() -> tuple[str, str]:

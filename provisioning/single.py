@@ -31,7 +31,8 @@ def only_one(name: str, unless: bool = False) -> Iterator[None]:
                 f"Another {name} runs. Without a shared subscription (KEYSEED_GATEWAY_GROUP) there may be only "
                 "one: each would get every message."
             )
-        try:
-            yield
-        finally:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [number])
+    try:
+        yield
+    finally:
+        # With the connection goes the lock, also where the database has ended both already.
+        connection.close()

@@ -20,7 +20,13 @@ from tests.servers.redis import Redis
 
 CONFIG = (DOCKER / "mosquitto.conf").read_text()
 # What each process says when it serves.
-READY = {"gateway": "ready", "worker": "ready.", "jobs": "ready.", "beat": "beat: Starting", "web": "Listening at"}
+READY = {
+    "gateway": "ready",
+    "worker": "ready.",
+    "jobs": "ready.",
+    "beat": "is starting",
+    "web": "Listening at",
+}
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -84,12 +90,10 @@ class Place:
         assert (self.folder / "secrets" / "owner_api_key").read_text() not in done.stdout + done.stderr
 
     def start(self, name: str) -> Process:
-        """Starts a service that stays, and waits until it serves."""
+        """Starts a service that stays."""
         program, *arguments = map(self.move, containers.command(containers.services()[name]))
         command = arguments if program == "python" else ["-m", program, *arguments]
-        process = Process(name, command, self.environment(name), self.folder / f"{name}.log")
-        process.wait_for(READY[name])
-        return process
+        return Process(name, command, self.environment(name), self.folder / f"{name}.log")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,4 +133,6 @@ def installation(folder: Path) -> Iterator[Installation]:
         for name in READY:
             processes[name] = place.start(name)
             stack.callback(processes[name].stop)
-        yield Installation(place, broker, f"http://127.0.0.1:{http}", processes)
+        for name, process in processes.items():
+            process.wait_for(READY[name])
+        yield Installation(place, broker, f"http://localhost:{http}", processes)

@@ -21,6 +21,7 @@ from django.core.management import get_commands, load_command_class
 
 from config.environment import VARIABLES
 from tests import containers
+from tests.contained import make_secrets
 from tests.containers import DOCKER, ROOT
 from tests.servers.redis import Redis
 
@@ -34,9 +35,7 @@ KNOWN = {name for variable in VARIABLES for name in (variable.name, f"{variable.
 @pytest.fixture(scope="module")
 def secrets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The secrets, made as compose.yaml's heading says."""
-    folder = tmp_path_factory.mktemp("compose")
-    subprocess.run(["sh", "-euc", containers.recipe()], cwd=folder, check=True)
-    return folder / "secrets"
+    return make_secrets(tmp_path_factory.mktemp("compose"))
 
 
 # ---- the Dockerfile

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import contained, containers
+from tests import contained
 from tests.containers import ROOT
 
 
@@ -16,10 +16,24 @@ from tests.containers import ROOT
 def test_devices_are_provisioned_by_the_processes_that_compose_starts(tmp_path: Path) -> None:
     with contained.installation(tmp_path) as running:
         key = (tmp_path / "secrets" / "owner_api_key").read_text()
-        simulate = [sys.executable, "manage.py", "simulate", "--devices", "3", "--api", running.api, "--api-key", key]
+        simulate = [
+            sys.executable,
+            "manage.py",
+            "simulate",
+            "--devices",
+            "3",
+            "--api",
+            running.api,
+            "--api-key",
+            key,
+        ]
         broker = f"mqtt://127.0.0.1:{running.broker.ports[1883]}"
         done = subprocess.run(
-            [*simulate, "--mqtt", broker, "--timeout", "60"], cwd=ROOT, capture_output=True, text=True, check=False
+            [*simulate, "--mqtt", broker, "--timeout", "60"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         for name, process in running.processes.items():

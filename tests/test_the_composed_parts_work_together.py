@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import socket
 import ssl
 import subprocess
@@ -27,43 +26,21 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
 from tests import containers
-from tests.containers import DOCKER, ROOT
-from tests.servers import find
-from tests.servers.mosquitto import CONNACK, CONNECT, Mosquitto, password_lines
+from tests.contained import CONFIG, ContainedMosquitto, Place, environment, make_secrets
+from tests.containers import DOCKER
+from tests.servers.mosquitto import CONNACK, CONNECT, Mosquitto
 from tests.servers.postgres import Postgres
 
-CONFIG = (DOCKER / "mosquitto.conf").read_text()
 PUMP, VALVE = "5ad3ee6f-4d8e-4a41-9c4e-0d6b0a9be3f1", "0b8f9c1e-7c2e-4c2d-8a55-3f6d1d1f0e77"
 ACCESS = "pattern read prov/v1/%u/#\n"
 # API.md: a live session ends within 2 s; mosquitto.sh looks every half second.
 KICKED_SECONDS = 2.0
 
 
-def environment(**more: str) -> dict[str, str]:
-    """Where programs are, and nothing else of this process's environment."""
-    folders = [Path(sys.executable).parent, find.mosquitto().parent, find.mosquitto_pub().parent]
-    return {"PATH": os.pathsep.join([*map(str, folders), os.environ["PATH"]]), **more}
-
-
-class Contained(Mosquitto):
-    """A Mosquitto that mosquitto.sh runs, as in its container."""
-
-    def command(self) -> list[str]:
-        *_, config = super().command()
-        path = f"PATH={environment()['PATH']}"
-        return ["/usr/bin/env", path, "sh", str(DOCKER / "mosquitto.sh"), config]
-
-    def replace_passwords(self, users: dict[str, str]) -> None:
-        """Puts a new file in the old one's place, as Keyseed does."""
-        new = self.password_file.with_suffix(".new")
-        new.write_text(password_lines(users))
-        new.replace(self.password_file)
-
-
 @pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Contained]:
+def broker(tmp_path: Path) -> Iterator[ContainedMosquitto]:
     """A broker that lets PUMP in with the password `one` and VALVE with `two`."""
-    with Contained(tmp_path, CONFIG, users={PUMP: "one", VALVE: "two"}, acl=ACCESS) as running:
+    with ContainedMosquitto(tmp_path, CONFIG, users={PUMP: "one", VALVE: "two"}, acl=ACCESS) as running:
         yield running
 
 
@@ -99,7 +76,7 @@ def eventually(holds: Callable[[], bool]) -> bool:
 
 
 def test_a_device_that_leaves_the_file_loses_its_session_and_its_neighbour_keeps_its_own(
-    broker: Contained,
+    broker: ContainedMosquitto,
 ) -> None:
     pump, valve = Session(broker.port, PUMP, "one"), Session(broker.port, VALVE, "two")
     broker.replace_passwords({VALVE: "two"})
@@ -108,14 +85,16 @@ def test_a_device_that_leaves_the_file_loses_its_session_and_its_neighbour_keeps
     assert not valve.lost.is_set()
 
 
-def test_a_device_with_a_new_password_loses_the_session_of_the_old_one(broker: Contained) -> None:
+def test_a_device_with_a_new_password_loses_the_session_of_the_old_one(broker: ContainedMosquitto) -> None:
     pump = Session(broker.port, PUMP, "one")
     broker.replace_passwords({PUMP: "three", VALVE: "two"})
     assert pump.lost.wait(KICKED_SECONDS)
     assert signs_in(broker.port, PUMP, "three")
 
 
-def test_the_broker_ends_with_its_container_and_the_container_with_its_broker(broker: Contained) -> None:
+def test_the_broker_ends_with_its_container_and_the_container_with_its_broker(
+    broker: ContainedMosquitto,
+) -> None:
     inner = int(broker.pid_file.read_text())
     assert inner != broker.pid
     broker.stop()
@@ -125,7 +104,9 @@ def test_the_broker_ends_with_its_container_and_the_container_with_its_broker(br
     assert eventually(lambda: broker._process is not None and broker._process.poll() not in (None, 0))
 
 
-def test_the_health_check_tells_a_broker_that_serves_from_one_that_does_not(broker: Contained) -> None:
+def test_the_health_check_tells_a_broker_that_serves_from_one_that_does_not(
+    broker: ContainedMosquitto,
+) -> None:
     _, check = containers.services()["mosquitto"]["healthcheck"]["test"]
 
     def healthy() -> bool:
@@ -190,35 +171,21 @@ def test_the_steps_that_run_once_leave_an_owner_and_a_broker_that_lets_the_gatew
     tmp_path: Path, postgres: Postgres
 ) -> None:
     """Done twice, as every `up` does them; the second time changes nothing."""
-    subprocess.run(["sh", "-euc", containers.recipe()], cwd=tmp_path, check=True)
+    secrets = make_secrets(tmp_path)
     with psycopg.connect(postgres.url, autocommit=True) as connection:
         connection.execute("CREATE DATABASE composed")
-    (tmp_path / "secrets" / "database_url").write_text(postgres.url_of("composed"))
+    (secrets / "database_url").write_text(postgres.url_of("composed"))
+    moved = {containers.SECRETS: f"{secrets}/", "/mosquitto/keyseed": str(tmp_path / "files")}
     for _ in range(2):
         for name in ("migrate", "bootstrap"):
-            _run_once(name, tmp_path)
+            Place(tmp_path, moved).run(name)
     with psycopg.connect(postgres.url_of("composed")) as connection:
         keys = connection.execute("SELECT role FROM tenants_apikey").fetchall()
     assert keys == [("owner",)]
-    shutil.copytree(tmp_path / "files", tmp_path / "broker")
-    with Mosquitto(tmp_path / "broker", CONFIG) as running:
-        user, password = re.findall(r"//(\w+):(\w+)@", (tmp_path / "secrets" / "mqtt_url").read_text())[0]
+    with Mosquitto(tmp_path / "files", CONFIG) as running:
+        user, password = re.findall(r"//(\w+):(\w+)@", (secrets / "mqtt_url").read_text())[0]
         assert signs_in(running.ports[1884], user, password)
         assert not signs_in(running.ports[1884], user, "another")
-
-
-def _run_once(name: str, folder: Path) -> None:
-    service = containers.services()[name]
-    shell, option, text = containers.command(service)
-    here = text.replace(containers.SECRETS, f"{folder}/secrets/").replace(
-        "/mosquitto/keyseed", f"{folder}/files"
-    )
-    given = containers.process_environment(service, folder / "secrets")
-    done = subprocess.run(
-        [shell, option, here], cwd=ROOT, env=environment(**given), capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert (folder / "secrets" / "owner_api_key").read_text() not in done.stdout + done.stderr
 
 
 # ---- healthy.py

@@ -58,7 +58,7 @@ def skip_first_failed(tenant_id: UUID, device_id: UUID, by: str) -> None:
 
 
 def delete(tenant_id: UUID, device_id: UUID, by: str) -> None:
-    """Unclaims the device; with its timeline gone, only the admin's own log remembers who did it."""
+    """Unclaims the device; its timeline goes too, so that only the admin's own log remembers by whom."""
     device_services.delete(tenant_id, device_id)
 
 
@@ -97,8 +97,7 @@ def question(
 ) -> TemplateResponse | None:
     """Asks about exactly these devices, the first `MOST` of them."""
     bulk = BULK[key]
-    if not request.user.has_perm(bulk.permission):
-        raise PermissionDenied
+    _check(page, request, bulk)
     devices = list(selected.select_related(None).prefetch_related(None)[: MOST + 1])
     lines = [f"{device} ({device.id}), {device.status}" for device in devices[:NAMED]]
     if len(devices) > MOST:
@@ -124,10 +123,9 @@ def question(
     return ask(request, page, asked)
 
 
-def do(request: HttpRequest, key: str) -> HttpResponse:
+def do(page: Page[Any], request: HttpRequest, key: str) -> HttpResponse:
     """Does it to the devices that the question named, and says how many refused and why."""
-    if not request.user.has_perm(BULK[key].permission):
-        raise PermissionDenied
+    _check(page, request, BULK[key])
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
     refused: dict[str, list[str]] = defaultdict(list)
@@ -136,28 +134,40 @@ def do(request: HttpRequest, key: str) -> HttpResponse:
     except Refusal as refusal:
         messages.error(request, said(refusal))
         return redirect(LIST)
-    tenants = dict(Device.objects.filter(id__in=chosen).values_list("id", "tenant_id"))
-    for device_id, tenant_id in tenants.items():
+    devices = list(Device.objects.filter(id__in=chosen))
+    done = []
+    for device in devices:
         try:
-            BULK[key].do(tenant_id, device_id, by(request))
+            BULK[key].do(device.tenant_id, device.id, by(request))
         except Refusal as refusal:
-            refused[CODES[refusal.code].title].append(f"{device_id}: {refusal.message}")
-    _report(request, BULK[key].word, len(tenants), refused, gone=len(chosen) - len(tenants))
+            refused[CODES[refusal.code].title].append(f"{device.id}: {refusal.message}")
+        else:
+            done.append(device)
+    if BULK[key].do is delete and done:
+        page.log_deletions(request, done)  # type: ignore[arg-type]  # any iterable
+    _report(request, BULK[key].word, len(done), refused, gone=len(chosen) - len(devices))
     return redirect(_back(request.POST.get("filters", "")))
 
 
+def _check(page: Page[Any], request: HttpRequest, bulk: Bulk) -> None:
+    if not page.has_view_permission(request) or not request.user.has_perm(bulk.permission):
+        raise PermissionDenied
+
+
 def _chosen(text: str) -> Sequence[UUID]:
+    ids = text.split(",", MOST)
     try:
-        chosen = [UUID(one) for one in text.split(",", MOST)]
+        if len(ids) <= MOST:
+            return list(dict.fromkeys(map(UUID, ids)))
     except ValueError:
-        raise invalid("devices", f"Must be 1 to {MOST} ids. Select them in the list again.") from None
-    return list(dict.fromkeys(chosen))
+        pass
+    raise invalid("devices", f"Must be 1 to {MOST} ids. Select them in the list again.")
 
 
 def _report(
-    request: HttpRequest, word: str, tried: int, refused: Mapping[str, Sequence[str]], *, gone: int
+    request: HttpRequest, word: str, done: int, refused: Mapping[str, Sequence[str]], *, gone: int
 ) -> None:
-    if done := tried - sum(map(len, refused.values())):
+    if done:
         messages.success(request, f"{word}: done for {_many(done)}.")
     for title, reasons in refused.items():
         which = reasons[0] if len(reasons) == 1 else f"The first is {reasons[0]}"

@@ -13,7 +13,9 @@ from commands.status import Run
 from devices import timeline
 from devices.models import Device, TimelineEntry
 
-_CALL = re.compile(r"(with |by )?POST …/(?:[0-9a-f-]{36}/)?(reset|skip|unblock|credentials)")
+_CALL = re.compile(
+    r"(with |by )?POST …/(?:provisioning/)?(?:[0-9a-f-]{36}/)?(reset|skip|unblock|credentials)"
+)
 _BUTTONS: Mapping[str, str] = {
     "reset": "Reset",
     "skip": "Skip",

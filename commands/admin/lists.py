@@ -22,6 +22,7 @@ from tenants.admin.times import clock
 
 SHOWN = (
     "id",
+    "device_id",
     "position",
     "part",
     "type",
@@ -81,10 +82,14 @@ class Line:
 Buttons = Callable[[Command], Sequence[Button]]
 
 
-def runs(device: Device) -> tuple[Run, Run]:
-    """The current run and the one that closed before it."""
-    seen = device_store.row(device)
-    return store.load({device.id: seen})[device.id].run, store.load_last(seen)
+def run(device: Device) -> Run:
+    """The current run."""
+    return store.load({device.id: device_store.row(device)})[device.id].run
+
+
+def last_run(device: Device) -> Run:
+    """The run that closed before the current one."""
+    return store.load_last(device_store.row(device))
 
 
 def current(device: Device) -> QuerySet[Command]:

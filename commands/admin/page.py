@@ -59,7 +59,7 @@ class DeviceAdmin(DevicePage):
 
     def bulk(self, request: HttpRequest, key: str) -> HttpResponse:
         """Carries out a list action that was asked about."""
-        return bulk.do(request, key)
+        return bulk.do(self, request, key)
 
     def repair_device(self, request: HttpRequest, device_id: UUID, key: str) -> HttpResponse:
         """Asks, then does it to the device."""
@@ -116,22 +116,16 @@ class DeviceAdmin(DevicePage):
         return user.has_perm("commands.view_command") or user.has_perm("commands.change_command")
 
     def _lists(self, request: HttpRequest, device: Device) -> dict[str, Any]:
-        run, last = lists.runs(device)
         current = lists.lines(lists.current(device), repairs.buttons_for(request, _of_run))
-        explanation = explained(device, run)
-        asked = EARLIER in request.GET or not current
-        # Only the last closed run can be reopened, and only while nothing stands behind it.
-        reopens = frozenset(command.id for command in last.commands) if not current else ()
-        buttons = repairs.buttons_for(
-            request, lambda c: _of_run(c) & {Input.RESET} if c.id in reopens else _NONE
-        )
+        explanation = explained(device, lists.run(device))
+        earlier = None
+        if device.closed_through and (EARLIER in request.GET or not current):
+            earlier = lists.lines(lists.earlier(device), _reopening(request, device, bool(current)))
         return {
             "explanation": explanation,
             "next": told(explanation.next),
             "current": current,
-            "earlier": lists.lines(lists.earlier(device), buttons)
-            if asked and device.closed_through
-            else None,
+            "earlier": earlier,
             "closed": device.closed_through > 0,
             "lists_most": lists.MOST,
         }
@@ -143,3 +137,9 @@ _NONE: frozenset[Input] = frozenset()
 def _of_run(command: Command) -> frozenset[Input]:
     # A certificate made from a request is reset with its request only.
     return REPAIRS - {Input.RESET} if command.part else REPAIRS
+
+
+def _reopening(request: HttpRequest, device: Device, working: bool) -> lists.Buttons:
+    """Only the last closed run can be reopened, by a reset, and only while nothing stands behind it."""
+    ids = frozenset[UUID]() if working else frozenset(c.id for c in lists.last_run(device).commands)
+    return repairs.buttons_for(request, lambda c: _of_run(c) & {Input.RESET} if c.id in ids else _NONE)

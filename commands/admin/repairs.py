@@ -145,7 +145,7 @@ def _command_link(command: Command, key: str) -> str:
 def repair_device(page: Page[Any], request: HttpRequest, device_id: UUID, key: str) -> HttpResponse:
     """Asks, then does it to the device."""
     repair = DEVICE[key]
-    device = _device(request, device_id, repair)
+    device = _device(page, request, device_id, repair)
     form = _form(request, secrets.of_run(device)) if repair.asks_secrets else None
     asked = Asked(device, device.id, str(device), form)
     return _answer(page, request, repair, asked)
@@ -156,7 +156,7 @@ def repair_command(
 ) -> HttpResponse:
     """Asks, then does it to the command."""
     repair = COMMAND[key]
-    device = _device(request, device_id, repair)
+    device = _device(page, request, device_id, repair)
     command = get_object_or_404(Command.objects.only(*lists.SHOWN), id=command_id, device=device)
     form = _form(request, secrets.of_command(command)) if repair.asks_secrets else None
     asked = Asked(device, command.id, lists.name(command), form)
@@ -191,7 +191,7 @@ def _form(request: HttpRequest, needed: Needed) -> SecretsForm | None:
     return SecretsForm(needed, request.POST if request.method == "POST" else None) if needed else None
 
 
-def _device(request: HttpRequest, device_id: UUID, repair: Repair) -> Device:
-    if not request.user.has_perm(repair.permission):
+def _device(page: Page[Any], request: HttpRequest, device_id: UUID, repair: Repair) -> Device:
+    if not page.has_view_permission(request) or not request.user.has_perm(repair.permission):
         raise PermissionDenied
     return get_object_or_404(Device, id=device_id)

@@ -73,9 +73,9 @@ def of_command(command: Command) -> Needed:
 
 def of_run(device: Device) -> Needed:
     """What a reset of the run, or of the last one if it is empty, needs."""
-    run, last = lists.runs(device)
+    run = lists.run(device)
     needed: dict[UUID, tuple[str, Sequence[str]]] = {}
-    for command in (run if run.commands else last).counted:
+    for command in (run if run.commands else lists.last_run(device)).counted:
         if not command.has_secrets:
             needed |= _named(command.id, lists.name(command), command.type)
     return needed

@@ -72,7 +72,7 @@ def link(request: HttpRequest, device: Device) -> str:
 @sensitive_variables("made", "secret")
 def new_password(page: Page[Any], request: HttpRequest, device_id: UUID) -> HttpResponse:
     """Asks for the overlap, makes the password and shows it in the answer."""
-    device = _device(request, device_id, "devices.add_credential")
+    device = _device(page, request, device_id, "devices.add_credential")
     back = _back(device)
     form = OverlapForm(request.POST if request.method == "POST" else None)
     if not form.is_valid():
@@ -94,7 +94,7 @@ def new_password(page: Page[Any], request: HttpRequest, device_id: UUID) -> Http
 
 def revoke(page: Page[Any], request: HttpRequest, device_id: UUID, credential_id: UUID) -> HttpResponse:
     """Asks, then revokes; a live session ends."""
-    device = _device(request, device_id, "devices.delete_credential")
+    device = _device(page, request, device_id, "devices.delete_credential")
     credential = get_object_or_404(Credential.objects.defer("digest"), id=credential_id, device=device)
     if request.method != "POST":
         text = "The device can no longer sign in with it, and its live session ends."
@@ -107,8 +107,8 @@ def revoke(page: Page[Any], request: HttpRequest, device_id: UUID, credential_id
     return redirect(_back(device))
 
 
-def _device(request: HttpRequest, device_id: UUID, permission: str) -> Device:
-    if not request.user.has_perm(permission) or not request.user.has_perm("devices.view_device"):
+def _device(page: Page[Any], request: HttpRequest, device_id: UUID, permission: str) -> Device:
+    if not page.has_view_permission(request) or not request.user.has_perm(permission):
         raise PermissionDenied
     return get_object_or_404(Device, id=device_id)
 

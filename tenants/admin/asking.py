@@ -10,6 +10,7 @@ from django import forms
 from django.db.models import Model
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
+from django.views.decorators.debug import sensitive_variables
 
 from tenants.admin.page import Page
 
@@ -40,6 +41,7 @@ def ask(
     return _render(request, page, "tenants/question.html", about, title=question.title, question=question)
 
 
+@sensitive_variables("secret")
 def show_once(
     request: HttpRequest,
     page: Page[Any],
@@ -56,6 +58,7 @@ def show_once(
     )
 
 
+@sensitive_variables("more", "context")
 def _render(
     request: HttpRequest, page: Page[Any], template: str, about: Model | None, **more: object
 ) -> TemplateResponse:

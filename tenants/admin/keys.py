@@ -94,6 +94,7 @@ class KeyPage(Page[APIKey]):
         obj.pk, obj.digest, obj.created_at = made.pk, made.digest, made.created_at
         request.made_key = text  # type: ignore[attr-defined]
 
+    @sensitive_variables("secret")
     def response_add(
         self, request: HttpRequest, obj: APIKey, post_url_continue: str | None = None
     ) -> HttpResponse:

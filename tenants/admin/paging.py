@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
@@ -11,6 +12,7 @@ from django.utils.functional import cached_property
 if TYPE_CHECKING:
     from django.contrib.admin.views.main import ChangeList as _ChangeList
     from django.core.paginator import Paginator as _Paginator
+    from django.db.models.expressions import Combinable
 
     Paginator = _Paginator[Any]
 else:
@@ -43,7 +45,17 @@ class BoundedPaginator(Paginator):
 
 
 class ChangeList(_ChangeList):
-    """A list that never names a total, since it never counts one."""
+    """A list in its page's one order that never names a total, since it never counts one."""
+
+    def get_filters(self, request: HttpRequest) -> Any:
+        """As Django's. Raises IncorrectLookupParameters for a NUL, which PostgreSQL takes in no text."""
+        if any("\x00" in value for values in dict(request.GET.lists()).values() for value in values):
+            raise IncorrectLookupParameters("a NUL")
+        return super().get_filters(request)
+
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[str | Combinable]:
+        """The page's order, whatever the address asks for: no other has an index."""
+        return list(self.model_admin.get_ordering(request))
 
     def get_results(self, request: HttpRequest) -> None:
         """Reads the page; the header compares the two counts and stays silent where they are equal."""

@@ -271,6 +271,15 @@ def test_finished_is_stored_when_all_before_it_is_done_or_skipped() -> None:
     assert [c.position for c in service.run.commands] == [4]
 
 
+def test_a_message_about_two_runs_loses_neither() -> None:
+    service = closed(command(4, state=UNDER_WAY), command(5, "finished", UNDER_WAY))
+    old, _, _, new, last = service.commands
+    words = tell(service, failed(old), ok(new), ok(last), ok(replace(old, attempt=1)))["results"]
+    assert list(words.values()) == ["conflict", "stored", "stored", "unknown"]
+    assert [c.id for c in service.commands] == [uuid(place) for place in range(1, 6)]
+    assert (service.commands[0], service.device.closed_through) == (old, 5)
+
+
 def test_finished_may_fail_whatever_stands_before_it() -> None:
     service = Service([command(1, state=UNDER_WAY), command(2, "finished", UNDER_WAY)])
     assert word(service, failed(service.commands[1])) == "stored"

@@ -313,6 +313,12 @@ def test_repeats_that_were_under_way_count_once() -> None:
     assert service.commands[0].deliveries == 2
 
 
+def test_what_was_freed_by_a_failure_is_served_anew_also_by_a_repeat_that_was_under_way() -> None:
+    service = Service([command(1, served_at=NOW + SECOND)])
+    get(service)
+    assert (service.commands[0].state, service.commands[0].deliveries) == (UNDER_WAY, 1)
+
+
 def test_repeats_that_were_under_way_use_up_nothing() -> None:
     service = listed("config", max_deliveries=1)
     gets = [read("json", "get", b"", NOW) for _ in range(5)]

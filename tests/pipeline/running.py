@@ -56,3 +56,8 @@ def running(folder: Path, postgres: Postgres) -> Iterator[Running]:
     database = postgres.url_of(str(connection.settings_dict["NAME"]))
     with ExitStack() as stack:
         yield Running(folder, {**os.environ, "DATABASE_URL": database}, stack)
+
+
+def ended(process: Process, seconds: float = 20.0) -> int:
+    """Waits until it ended by itself; its exit code."""
+    return process._popen.wait(seconds)

@@ -184,9 +184,10 @@ def test_reset_all_resets_the_current_run_whatever_its_states(device: Device, bo
     board.results(ok(served[0]["id"]), failed(served[1]["id"]))
     assert device.states(*ids) == ["SUCCEEDED", "FAILED", "PENDING", "SKIPPED"]
     device.owner.post(f"{device.commands}/reset").made()
-    assert device.states(*ids) == ["PENDING"] * 4
+    # The run is without what was skipped, so that stays as it is.
+    assert device.states(*ids) == ["PENDING", "PENDING", "PENDING", "SKIPPED"]
     assert device.status == "READY"
-    assert [command["id"] for command in board.get()["commands"]] == [f"{id}.1" for id in ids]
+    assert [command["id"] for command in board.get()["commands"]] == [f"{id}.1" for id in ids[:3]]
 
 
 def test_reset_all_of_an_empty_run_resets_the_last_closed_one(device: Device, board: Board) -> None:
@@ -222,7 +223,7 @@ def test_reset_all_of_nothing_says_so_or_does_nothing(device: Device) -> None:
     assert answer.status in (200, 409)
 
 
-def test_a_reset_of_every_state_counts_for_the_limit_of_open_commands(device: Device, board: Board) -> None:
+def test_a_reset_counts_for_the_limit_of_open_commands(device: Device, board: Board) -> None:
     ids = device.add(*[config()] * 20)
     device.act(ids[0], "skip").made()
     device.add(config())
@@ -230,10 +231,10 @@ def test_a_reset_of_every_state_counts_for_the_limit_of_open_commands(device: De
     assert device.states(ids[0]) == ["SKIPPED"]
 
 
-def test_a_run_has_at_most_200_commands(device: Device) -> None:
+def test_a_run_has_at_most_200_commands(device: Device, board: Board) -> None:
     for _ in range(10):
-        for id in device.add(*[config()] * 20):
-            device.act(id, "skip").made()
+        device.add(*[config()] * 20)
+        board.results(*(ok(command["id"]) for command in board.get(limit=20)["commands"]))
     device.owner.post(device.commands, {"request": config()}).refused(409, "QUEUE_FULL")
 
 
