@@ -73,10 +73,13 @@ VARIABLES: tuple[Variable, ...] = (
 def read() -> dict[str, object]:
     """The value of every variable, typed. Raises `django.core.exceptions.ImproperlyConfigured` with the name."""
     env = environ.FileAwareEnv()
-    return {
-        variable.name: env.get_value(variable.name, cast=variable.type, default=_default(env, variable))
-        for variable in VARIABLES
-    }
+    return {variable.name: _value(env, variable) for variable in VARIABLES}
+
+
+def _value(env: environ.FileAwareEnv, variable: Variable) -> object:
+    value = env.get_value(variable.name, cast=variable.type, default=_default(env, variable))
+    # A file that holds a value usually ends with a line end that is not part of it.
+    return value.strip() if isinstance(value, str) else value
 
 
 def _default(env: environ.FileAwareEnv, variable: Variable) -> object:

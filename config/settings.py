@@ -91,6 +91,10 @@ else:
     # A database that is away is told soon: to a device's batch, to a request, to whoever asks /readyz.
     DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
     DATABASES["default"]["CONN_MAX_AGE"] = 60
+    # The gateway's lock must not outlive its host: PostgreSQL gives a silent connection up after a minute and a half.
+    DATABASES["default"].setdefault("OPTIONS", {})["options"] = (
+        "-c tcp_keepalives_idle=60 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
+    )
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 
 LANGUAGE_CODE = "en"

@@ -28,6 +28,7 @@ LEASE = timedelta(seconds=60)
 """For how long a claimed row is nobody else's: longer than carrying it out may take."""
 
 RETRY_MOST = timedelta(hours=1)
+RETRY_DOUBLINGS = 12
 WITHIN = 1
 """Seconds in which a device that is woken alone should pull. Source: WIRE.md 5.1."""
 
@@ -54,7 +55,7 @@ def _try(handle: Callable[[Sequence[OutboxRow]], None], rows: Sequence[OutboxRow
     except Exception as error:  # noqa: BLE001 - kept with the row, and tried again
         log.warning("Outbox: %d × %s failed: %s", len(rows), rows[0].kind, error)
         for row in rows:
-            wait = min(timedelta(seconds=2**row.tries), RETRY_MOST)
+            wait = min(timedelta(seconds=2 ** min(row.tries, RETRY_DOUBLINGS)), RETRY_MOST)
             later = {"due_at": timezone.now() + wait, "tries": row.tries + 1, "error": str(error)[:500]}
             OutboxRow.objects.filter(id=row.id).update(**later)
     else:

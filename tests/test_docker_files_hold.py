@@ -162,6 +162,17 @@ def test_what_faces_the_outside_reaches_neither_database_nor_queue() -> None:
     assert whole["services"]["postgres"]["networks"] == whole["services"]["redis"]["networks"] == ["data"]
 
 
+def test_mosquitto_owns_the_files_that_keyseed_writes_for_it_and_cannot_change_them() -> None:
+    (user,) = (one.rest for one in containers.stages()[-1] if one.word == "USER")
+    mosquitto = containers.services()["mosquitto"]
+    assert mosquitto["user"] == user
+    writers = [
+        name for name, one in containers.ours().items() if "mosquitto-files" in str(one.get("volumes"))
+    ]
+    assert writers == ["migrate", "jobs"]
+    assert "mosquitto-files:/mosquitto/keyseed:ro" in mosquitto["volumes"]
+
+
 def test_every_variable_is_one_that_somebody_reads() -> None:
     for name, service in containers.services().items():
         known = KNOWN if name in containers.ours() else OF_IMAGES.get(name, set())

@@ -28,12 +28,12 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def addresses() -> Iterator[tuple[int, int]]:
+def addresses() -> tuple[int, int]:
     """Free ports for HTTP and MQTT in place of the README's."""
     http, mqtt = ports.reserve(), ports.reserve()
     ports.release(http)
     ports.release(mqtt)
-    yield http, mqtt
+    return http, mqtt
 
 
 def _moved(text: str, addresses: tuple[int, int]) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.standalone.fleet import Device, define
-from tests.standalone.installation import API_KEY, Installation
+from tests.standalone.installation import API_KEY, Installation, manage, settings_of
 from tests.standalone.rest import Owner
 
 
@@ -21,6 +21,15 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
 def owner(service: Installation) -> Owner:
     """The owner of tenant `default`."""
     return Owner(service.http, API_KEY)
+
+
+@pytest.fixture(scope="session")
+def stranger(service: Installation) -> Owner:
+    """The owner of tenant `other`, made as an operator makes one beside a running standalone."""
+    key = "another-key-for-these-tests-of-another-tenant"
+    made = manage("bootstrap", "--tenant", "other", "--api-key", key, settings=settings_of(service))
+    assert made.returncode == 0, made.stderr
+    return Owner(service.http, key)
 
 
 @pytest.fixture

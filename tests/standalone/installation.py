@@ -1,6 +1,5 @@
 """One `manage.py standalone`, as its operator runs it: a folder, two ports, a key. Nothing else is known of it."""
 
-import json
 import os
 import signal
 import socket
@@ -151,10 +150,13 @@ def manage(*arguments: str, settings: Mapping[str, str] | None = None) -> subpro
     )
 
 
-def loads(line: str) -> object:
-    """JSON, or None."""
-    try:
-        value: object = json.loads(line)
-    except ValueError:
-        return None
-    return value
+def settings_of(installation: Installation) -> dict[str, str]:
+    """What the environment must hold for another command of `manage.py` to work on this installation's folder."""
+    folder = installation.folder
+    password = (folder / "gateway_password").read_text().strip()
+    return {
+        "KEYSEED_SECRET_KEY_FILE": str(folder / "secret_key"),
+        "KEYSEED_FIELD_KEYS_FILE": str(folder / "field_key"),
+        "DATABASE_URL": f"sqlite:///{folder}/keyseed.sqlite3",
+        "MQTT_URL": f"mqtt://gateway:{password}@127.0.0.1:{installation.mqtt}",
+    }

@@ -24,7 +24,7 @@ class Command(BaseCommand):
             Queue(app),
             group=settings.KEYSEED_GATEWAY_GROUP,
             batch=settings.KEYSEED_BATCH_MESSAGES,
-            on_ready=lambda: self.stdout.write("ready: subscribed"),
+            on_ready=self._ready,
         )
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: gateway.stop())
@@ -33,3 +33,7 @@ class Command(BaseCommand):
                 gateway.run()
         except single.Taken as error:
             raise CommandError(str(error)) from error
+
+    def _ready(self) -> None:
+        self.stdout.write("ready: subscribed")
+        self.stdout.flush()

@@ -1,0 +1,279 @@
+"""Standalone starts, says what it has to say, survives being killed, and ends when asked (issue 2, item 9)."""
+
+import signal
+import socket
+import stat
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.standalone.board import Board, Refused, ok
+from tests.standalone.fleet import FINISHED, Device, config, define
+from tests.standalone.installation import API_KEY, Installation
+from tests.standalone.rest import Owner
+
+
+def test_ready_is_one_line_and_names_both_addresses(service: Installation) -> None:
+    lines = [line for line in service.out if line.startswith("ready ")]
+    assert len(lines) == 1
+    assert f"127.0.0.1:{service.http}" in lines[0]
+    assert f"127.0.0.1:{service.mqtt}" in lines[0]
+
+
+def test_once_ready_it_serves(service: Installation, owner: Owner, device: Device) -> None:
+    assert owner.get("/readyz").status == 200
+    with device.board() as board:
+        assert board.get()["status"] == "READY"
+
+
+def test_no_secret_is_said_where_output_is_no_terminal(service: Installation) -> None:
+    login = next(line for line in service.first_start().splitlines() if line.startswith("Admin login"))
+    assert login.split()[-1] not in service.said()
+    assert API_KEY not in service.said()
+    assert stat.S_IMODE((service.folder / "first-start.txt").stat().st_mode) == 0o600
+
+
+def test_what_is_secret_in_the_folder_is_for_its_owner_alone(service: Installation) -> None:
+    assert stat.S_IMODE(service.folder.stat().st_mode) & 0o077 == 0
+    for path in service.folder.iterdir():
+        if any(word in path.name for word in ("key", "password", "start")):
+            assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
+
+
+def test_the_admin_login_works_and_shows_no_secret(service: Installation) -> None:
+    import re
+    from http.client import HTTPConnection
+    from urllib.parse import urlencode
+
+    line = next(line for line in service.first_start().splitlines() if line.startswith("Admin login"))
+    name, password = line.split()[-2:]
+    connection = HTTPConnection("127.0.0.1", service.http, timeout=20)
+    connection.request("GET", "/admin/login/")
+    answer = connection.getresponse()
+    cookie = (answer.getheader("set-cookie") or "").split(";")[0]
+    token = re.search(rb'name="csrfmiddlewaretoken" value="(\w+)"', answer.read())
+    assert token is not None
+    form = {"username": name, "password": password, "csrfmiddlewaretoken": token[1].decode(), "next": "/admin/"}
+    headers = {"Cookie": cookie, "Content-Type": "application/x-www-form-urlencoded"}
+    connection.request("POST", "/admin/login/", urlencode(form), headers)
+    answer = connection.getresponse()
+    answer.read()
+    assert (answer.status, answer.getheader("location")) == (302, "/admin/")
+    connection.close()
+
+
+def test_no_secret_of_a_device_is_ever_logged(service: Installation, device: Device) -> None:
+    secret = "beadcafe" * 8
+    device.add({"preSharedKey": {"secTag": 1, "identity": "i", "secret": secret}})
+    with device.board() as board:
+        board.get()
+    said = service.said()
+    assert secret not in said
+    assert device.secret not in said
+
+
+def test_a_second_standalone_on_the_folder_is_refused_and_the_first_goes_on(service: Installation, owner: Owner) -> None:
+    second = Installation(service.folder)
+    second.launch()
+    assert second.process is not None
+    assert second.process.wait(30) != 0
+    second.stop()
+    assert str(service.folder) in second.said()
+    assert "Traceback" not in second.said()
+    owner.get("/v1/tenant").made()
+
+
+@pytest.mark.parametrize("which", ["http", "mqtt"])
+def test_a_port_in_use_is_told(tmp_path: Path, which: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        installation = Installation(tmp_path / "data", **{which: port})
+        process = installation.launch()
+        assert process.wait(60) != 0
+        installation.stop()
+    said = installation.said()
+    assert str(port) in said
+    assert "use" in said.lower()
+    assert f"--{which}" in said
+    assert "Traceback" not in said
+
+
+def refused(tmp_path: Path, *arguments: str) -> str:
+    import sys
+
+    from tests.standalone.installation import PROJECT, environment
+
+    command = [sys.executable, "manage.py", "standalone", *arguments]
+    done = subprocess.run(
+        command, cwd=PROJECT, env=environment(), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "nonsense", "127.0.0.1:x", "127.0.0.1:99999", ":", "127.0.0.1:-1"])
+def test_an_address_that_is_none_is_told(tmp_path: Path, address: str) -> None:
+    assert "--http" in refused(tmp_path, "--data", str(tmp_path / "data"), "--http", address)
+
+
+def test_a_folder_that_cannot_be_one_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("x")
+    assert str(file) in refused(tmp_path, "--data", str(file))
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    """An installation for the tests that stop or kill one."""
+    with Installation(tmp_path_factory.mktemp("life") / "data", api_key=None) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def keyholder(own: Installation) -> Owner:
+    line = next(line for line in own.first_start().splitlines() if line.lower().startswith("api key"))
+    return Owner(own.http, line.split()[-1])
+
+
+def test_a_first_start_makes_a_key_that_is_told_in_the_file_alone(own: Installation, keyholder: Owner) -> None:
+    assert keyholder.get("/v1/tenant").made()["name"] == "default"
+    assert str(keyholder.key) not in own.said()
+
+
+def test_what_was_acknowledged_is_there_after_a_kill(own: Installation, keyholder: Owner) -> None:
+    """Devices answer and an owner posts while the process is killed; both then repeat what was not answered."""
+    devices = [define(keyholder, own.mqtt) for _ in range(8)]
+    for device in devices:
+        device.add(*[config(str(number)) for number in range(9)], FINISHED)
+    stored: dict[str, list[str]] = {device.id: [] for device in devices}
+    posted: list[str] = []
+    stop = threading.Event()
+
+    def work(device: Device) -> None:
+        try:
+            with device.board() as board:
+                for command in board.get()["commands"]:
+                    if stop.is_set():
+                        return
+                    down = ask_briefly(board, command["id"])
+                    stored[device.id] += [id for id, word in down.items() if word in ("stored", "duplicate")]
+                    time.sleep(0.02)
+        except (Refused, AssertionError, OSError, RuntimeError, ValueError):
+            return
+
+    def post() -> None:
+        extra = define_quietly(keyholder, own.mqtt)
+        while extra is not None and not stop.is_set():
+            try:
+                posted.append(keyholder.post("/v1/claimed-devices", {"tags": ["killed"]}).made()["id"])
+            except (OSError, AssertionError):
+                return
+
+    threads = [threading.Thread(target=work, args=(device,)) for device in devices]
+    threads.append(threading.Thread(target=post))
+    for thread in threads:
+        thread.start()
+    time.sleep(0.35)
+    assert own.process is not None
+    own.process.send_signal(signal.SIGKILL)
+    own.process.wait()
+    stop.set()
+    for thread in threads:
+        thread.join()
+    own.stop()
+    own.start()
+    assert sum(len(ids) for ids in stored.values()) > 0
+    assert posted
+    assert set(posted) <= {device["id"] for device in keyholder.all("/v1/claimed-devices", tag="killed")}
+    for device in devices:
+        for id in stored[device.id]:
+            assert device.states(id.split(".")[0]) == ["SUCCEEDED"]
+        with device.board() as board:
+            for command in board.get(limit=20)["commands"]:
+                board.results(ok(command["id"]))
+        assert device.status == "PROVISIONED"
+
+
+def ask_briefly(board: Board, correlation: str) -> dict[str, str]:
+    import queue
+
+    board.client.publish(
+        f"prov/v1/{board.id}/json/results",
+        b'{"results": [{"id": "%s", "ok": true}]}' % correlation.encode(),
+        1,
+    )
+    try:
+        return dict(board.next(1.0).body["results"])
+    except queue.Empty as error:
+        raise OSError("no answer") from error
+
+
+def define_quietly(owner: Owner, mqtt: int) -> Device | None:
+    try:
+        return define(owner, mqtt)
+    except (OSError, AssertionError):
+        return None
+
+
+def test_a_later_start_tells_nothing_again_and_keeps_everything(own: Installation, keyholder: Owner) -> None:
+    before = own.first_start()
+    device = define(keyholder, own.mqtt)
+    with device.board() as board:
+        begin = time.monotonic()
+        assert own.stop(signal.SIGINT) == 0
+        assert time.monotonic() - begin < 5
+        assert board.wait_until_lost(2) is not None
+    assert "Traceback" not in own.said()
+    own.start()
+    assert own.first_start() == before
+    assert not any("login" in line.lower() for line in own.out)
+    with device.board() as board:
+        assert board.get()["status"] == "READY"
+
+
+def test_sigterm_ends_it_as_cleanly(own: Installation, keyholder: Owner) -> None:
+    keyholder.get("/v1/tenant").made()
+    assert own.stop(signal.SIGTERM) == 0
+    assert "Traceback" not in own.said()
+    own.start()
+
+
+def test_ending_leaves_nothing_running(own: Installation, keyholder: Owner) -> None:
+    assert own.stop() == 0
+    for port in (own.http, own.mqtt):
+        with pytest.raises(OSError, match="refused"), socket.create_connection(("127.0.0.1", port), timeout=2):
+            pass
+    own.start()
+
+
+def test_another_api_key_on_a_later_start_is_taken_or_told(own: Installation, keyholder: Owner) -> None:
+    assert own.stop() == 0
+    own.api_key = API_KEY
+    own.start()
+    assert keyholder.get("/v1/tenant").status == 200
+    assert Owner(own.http, API_KEY).get("/v1/tenant").status == 200
+
+
+def test_a_start_that_is_interrupted_does_no_harm(tmp_path: Path) -> None:
+    installation = Installation(tmp_path / "data")
+    installation.launch()
+    time.sleep(0.6)
+    assert installation.process is not None
+    installation.process.kill()
+    installation.process.wait()
+    installation.stop()
+    with installation:
+        assert Owner(installation.http, API_KEY).get("/v1/tenant").status == 200
+        assert "Admin login" in installation.first_start()
+
+
+def test_the_start_fits_every_caller(new_device: Callable[..., Device]) -> None:
+    with new_device().board() as board:
+        assert board.get()["status"] == "READY"
