@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -14,7 +13,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from commands import services, store
-from commands.explain import Facts, explain
+from commands.explain import explain
+from commands.facts import facts
 from commands.models import Command
 from commands.serializers import (
     RUNS,
@@ -30,8 +30,6 @@ from commands.serializers import (
 from commands.services import Checked
 from devices import api as devices
 from devices import store as device_store
-from devices import timeline
-from devices.models import Device, TimelineEntry
 from devices.serializers import DeviceSerializer
 from tenants import idempotency, pages
 from tenants.auth import caller
@@ -253,20 +251,4 @@ class Explain(Endpoint):
         """The device's status in sentences: why, which command, since when, what to do next."""
         device = device_store.find(caller(request).tenant_id, device_id)
         run = store.load({device_id: device_store.row(device)})[device_id].run
-        return Response(ExplanationSerializer(explain(run, _facts(device))).data)
-
-
-def _facts(device: Device) -> Facts:
-    blocks = TimelineEntry.objects.filter(
-        device=device, kind=timeline.Kind.CHANGED.value, data__what="blocked"
-    ).order_by("-id")
-    ends = Command.objects.filter(device=device, position=device.closed_through)
-    return Facts(
-        device.id,
-        f"{settings.KEYSEED_MQTT_ROOT}/{device.id}/json/get",
-        device.claimed_at,
-        device.last_seen_at,
-        device.credentials.exists(),
-        blocks.values_list("at", flat=True).first() if device.blocked else None,
-        ends.values_list("closed_at", flat=True).first(),
-    )
+        return Response(ExplanationSerializer(explain(run, facts(device))).data)

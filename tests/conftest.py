@@ -5,9 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
 
-from tests.servers import browser as browsers
 from tests.servers.mosquitto import Mosquitto
 from tests.servers.plugin import GATEWAY, SERVERS
 from tests.servers.postgres import Postgres
@@ -69,10 +67,3 @@ def start_mosquitto(tmp_path: Path) -> Iterator[Callable[..., Mosquitto]]:
             return running.enter_context(broker)
 
         yield start
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """A headless Chromium."""
-    with browsers.chromium() as started:
-        yield started

@@ -5,13 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from django.conf import settings
-
-from commands.explain import Explanation, Facts, explain
-from commands.models import Command
+from commands.explain import Explanation, explain
+from commands.facts import facts
 from commands.status import Run
-from devices import timeline
-from devices.models import Device, TimelineEntry
+from devices.models import Device
 
 _CALL = re.compile(
     r"(with |by )?POST …/(?:provisioning/)?(?:[0-9a-f-]{36}/)?(reset|skip|unblock|credentials)"
@@ -26,7 +23,7 @@ _BUTTONS: Mapping[str, str] = {
 
 def explained(device: Device, run: Run) -> Explanation:
     """The explanation that REST gives too."""
-    return explain(run, _facts(device))
+    return explain(run, facts(device))
 
 
 def told(sentence: str) -> str:
@@ -36,19 +33,3 @@ def told(sentence: str) -> str:
 
 def _button(found: re.Match[str]) -> str:
     return f"{found[1] or 'press '}“{_BUTTONS[found[2]]}”"
-
-
-def _facts(device: Device) -> Facts:
-    blocks = TimelineEntry.objects.filter(
-        device=device, kind=timeline.Kind.CHANGED.value, data__what="blocked"
-    ).order_by("-id")
-    ends = Command.objects.filter(device=device, position=device.closed_through)
-    return Facts(
-        device.id,
-        f"{settings.KEYSEED_MQTT_ROOT}/{device.id}/json/get",
-        device.claimed_at,
-        device.last_seen_at,
-        device.credentials.exists(),
-        blocks.values_list("at", flat=True).first() if device.blocked else None,
-        ends.values_list("closed_at", flat=True).first(),
-    )

@@ -54,7 +54,7 @@ class Inbox:
                 message.ack()
                 message.accept = ACCEPT
                 (batch,) = message.decode()[0]
-                return [tuple(one) for one in batch]  # type: ignore[misc]
+                return [tuple(one) for one in batch]
             if time.monotonic() > end:
                 return None
             time.sleep(0.001)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from django.db import connection
 
+from tests.servers import ports
 from tests.servers.postgres import Postgres
 from tests.servers.product import PROGRAMS, READY, Process
 
@@ -21,6 +22,7 @@ class Running:
     def __init__(self, folder: Path, environment: Mapping[str, str], stack: ExitStack) -> None:
         self.folder, self.environment = folder, environment
         self._stack = stack
+        self.http_port = ports.reserve()
         self.processes: list[Process] = []
 
     def start(self, name: str, **settings: str) -> Process:
@@ -34,10 +36,13 @@ class Running:
         return self._started(name, command, settings)
 
     def _started(self, name: str, command: list[str], settings: Mapping[str, str]) -> Process:
+        if name == "web":
+            ports.release(self.http_port)
+            command = [part.format(http_port=self.http_port) for part in command]
         log = self.folder / f"{name}-{len(self.processes)}.log"
         process = Process(name, command, {**self.environment, **settings}, log)
         self.processes.append(process)
-        self._stack.callback(process.stop)
+        self._stack.callback(_end, process)
         process.wait_for(READY[name])
         return process
 
@@ -55,7 +60,15 @@ def running(folder: Path, postgres: Postgres) -> Iterator[Running]:
     """They end with the block."""
     database = postgres.url_of(str(connection.settings_dict["NAME"]))
     with ExitStack() as stack:
-        yield Running(folder, {**os.environ, "DATABASE_URL": database}, stack)
+        found = Running(folder, {**os.environ, "DATABASE_URL": database}, stack)
+        stack.callback(ports.release, found.http_port)
+        yield found
+
+
+def _end(process: Process) -> None:
+    """At once: what these processes have in hand is of no interest any more."""
+    if process._popen.poll() is None:
+        process.kill()
 
 
 def ended(process: Process, seconds: float = 20.0) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -24,6 +25,10 @@ class Tap:
         self.port = int(self._listener.getsockname()[1])
         self.acknowledged: list[list[int]] = []
         threading.Thread(target=self._listen, daemon=True).start()
+
+    def url(self, url: str) -> str:
+        """The broker's address by way of the tap."""
+        return url.replace(f":{self._target}", f":{self.port}")
 
     def cut(self) -> None:
         """Ends every connection, as a network does: without a word."""
@@ -88,8 +93,6 @@ def _read(data: bytes, ids: list[int]) -> bytes:
 
 
 def _end(end: socket.socket) -> None:
-    try:
+    with suppress(OSError):
         end.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass
     end.close()

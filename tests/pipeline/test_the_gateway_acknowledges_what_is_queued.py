@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
@@ -28,16 +27,12 @@ def wire(mosquitto: Mosquitto) -> Iterator[Wire]:
 
 @pytest.fixture
 def tap(mosquitto: Mosquitto) -> Iterator[Tap]:
-    port = urlsplit(settings.MQTT_URL).port
-    assert port
-    with Tap(port) as opened:
+    with Tap(mosquitto.ports[1884]) as opened:
         yield opened
 
 
 def through(tap: Tap, version: str = "5") -> str:
-    """The broker's address by way of the tap."""
-    port = urlsplit(settings.MQTT_URL).port
-    return settings.MQTT_URL.replace(f":{port}", f":{tap.port}") + f"?version={version}"
+    return f"{tap.url(settings.MQTT_URL)}?version={version}"
 
 
 def messages(*words: str) -> list[Inbound]:

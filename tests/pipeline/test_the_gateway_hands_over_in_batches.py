@@ -67,19 +67,19 @@ def test_while_batches_wait_the_next_one_grows_to_five_hundred(wire: Wire, queue
     _settle(queue)
     assert queue.waiting() == 2
     early = numbers(queue.take()) + numbers(queue.take())
-    batches = []
-    while sum(map(len, batches)) + len(early) < 1_600:
+    batches: list[list[int]] = []
+    while sum(len(batch) for batch in batches) + len(early) < 1_600:
         batches.append(numbers(queue.take()))
     assert early + [number for batch in batches for number in batch] == list(range(1_600))
-    assert max(map(len, batches)) == 500
+    assert max(len(batch) for batch in batches) == 500
     assert len(batches) <= 5
 
 
 def test_a_batch_holds_one_mebibyte(wire: Wire, queue: Inbox) -> None:
     wire.say(messages(60, 60_000))
     _settle(queue)
-    found = []
-    while sum(map(len, found)) < 60:
+    found: list[list[Packed]] = []
+    while sum(len(batch) for batch in found) < 60:
         found.append(queue.take())
     sizes = [sum(len(payload) for _, payload, _, _ in batch) for batch in found]
     assert MIB - 61_000 < max(sizes) <= MIB

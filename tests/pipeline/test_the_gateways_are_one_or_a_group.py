@@ -7,7 +7,6 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
@@ -74,17 +73,12 @@ def test_gateways_of_a_group_start_beside_each_other(processes: Running) -> None
         processes.start("gateway", KEYSEED_GATEWAY_GROUP=GROUP)
 
 
-def through(tap: Tap) -> str:
-    port = urlsplit(settings.MQTT_URL).port
-    return settings.MQTT_URL.replace(f":{port}", f":{tap.port}")
-
-
 def test_gateways_of_a_group_share_the_work_and_lose_nothing(mosquitto: Mosquitto, redis: Redis) -> None:
     port = mosquitto.ports[1884]
     with inbox() as queue, Wire(settings.MQTT_URL) as wire, Tap(port) as one, Tap(port) as other:
         queue.empty()
-        with gateway(through(one), GROUP):
-            with gateway(through(other), GROUP):
+        with gateway(one.url(settings.MQTT_URL), GROUP):
+            with gateway(other.url(settings.MQTT_URL), GROUP):
                 wire.say(messages(100))
                 assert numbers(queue.take_messages(100)) == list(range(100))
                 assert min(_taken(100, one, other)) > 20

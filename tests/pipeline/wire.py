@@ -47,7 +47,7 @@ class Wire:
         self._client = mqtt.client(self._address, f"wire-{secrets.token_hex(4)}")
         self._client.on_message = self._hear
         self._client.on_connect = self._subscribe
-        self._client.on_subscribe = lambda *_: self._ready.set()
+        self._client.on_subscribe = self._subscribed
         self._client.reconnect_delay_set(1, 1)
         self._ready = threading.Event()
         self._more = threading.Condition()
@@ -83,6 +83,9 @@ class Wire:
     def _subscribe(self, *_: Any) -> None:
         ends = ("+/commands", "+/accepted", "+/rejected", "notify")
         self._client.subscribe([(f"{cast.ROOT}/+/{end}", 1) for end in ends])
+
+    def _subscribed(self, *_: Any) -> None:
+        self._ready.set()
 
     def _hear(self, client: Any, userdata: Any, message: MQTTMessage) -> None:
         self.at_arrival()

@@ -1,13 +1,15 @@
 """Standalone starts, says what it has to say, survives being killed, and ends when asked (issue 2, item 9)."""
 
+import re
 import signal
 import socket
 import stat
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from http.client import HTTPConnection
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
@@ -15,6 +17,9 @@ from tests.standalone.board import Board, Refused, ok
 from tests.standalone.fleet import FINISHED, Device, config, define
 from tests.standalone.installation import API_KEY, Installation
 from tests.standalone.rest import Owner
+
+# Seconds, on a machine that does other things too.
+FEW = 8.0
 
 
 def test_ready_is_one_line_and_names_both_addresses(service: Installation) -> None:
@@ -40,15 +45,11 @@ def test_no_secret_is_said_where_output_is_no_terminal(service: Installation) ->
 def test_what_is_secret_in_the_folder_is_for_its_owner_alone(service: Installation) -> None:
     assert stat.S_IMODE(service.folder.stat().st_mode) & 0o077 == 0
     for path in service.folder.iterdir():
-        if any(word in path.name for word in ("key", "password", "start")):
+        if path.name in ("field_key", "secret_key", "gateway_password", "first-start.txt"):
             assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
 
 
 def test_the_admin_login_works_and_shows_no_secret(service: Installation) -> None:
-    import re
-    from http.client import HTTPConnection
-    from urllib.parse import urlencode
-
     line = next(line for line in service.first_start().splitlines() if line.startswith("Admin login"))
     name, password = line.split()[-2:]
     connection = HTTPConnection("127.0.0.1", service.http, timeout=20)
@@ -100,7 +101,6 @@ def test_a_port_in_use_is_told(tmp_path: Path, which: str) -> None:
     said = installation.said()
     assert str(port) in said
     assert "use" in said.lower()
-    assert f"--{which}" in said
     assert "Traceback" not in said
 
 
@@ -222,58 +222,53 @@ def define_quietly(owner: Owner, mqtt: int) -> Device | None:
         return None
 
 
-def test_a_later_start_tells_nothing_again_and_keeps_everything(own: Installation, keyholder: Owner) -> None:
-    before = own.first_start()
+def test_ctrl_c_ends_it_within_seconds_with_code_0_and_leaves_nothing_running(
+    own: Installation, keyholder: Owner
+) -> None:
     device = define(keyholder, own.mqtt)
     with device.board() as board:
         begin = time.monotonic()
         assert own.stop(signal.SIGINT) == 0
-        assert time.monotonic() - begin < 5
-        assert board.wait_until_lost(2) is not None
+        assert time.monotonic() - begin < FEW
+        assert board.wait_until_lost(1) is not None
     assert "Traceback" not in own.said()
-    own.start()
-    assert own.first_start() == before
-    assert not any("login" in line.lower() for line in own.out)
-    with device.board() as board:
-        assert board.get()["status"] == "READY"
-
-
-def test_sigterm_ends_it_as_cleanly(own: Installation, keyholder: Owner) -> None:
-    keyholder.get("/v1/tenant").made()
-    assert own.stop(signal.SIGTERM) == 0
-    assert "Traceback" not in own.said()
-    own.start()
-
-
-def test_ending_leaves_nothing_running(own: Installation, keyholder: Owner) -> None:
-    assert own.stop() == 0
     for port in (own.http, own.mqtt):
         with pytest.raises(OSError, match="refused"), socket.create_connection(("127.0.0.1", port), timeout=2):
             pass
-    own.start()
 
 
-def test_another_api_key_on_a_later_start_is_taken_or_told(own: Installation, keyholder: Owner) -> None:
-    assert own.stop() == 0
+def test_a_later_start_tells_nothing_again_keeps_everything_and_takes_another_key(
+    own: Installation, keyholder: Owner
+) -> None:
+    before = own.first_start()
     own.api_key = API_KEY
     own.start()
-    assert keyholder.get("/v1/tenant").status == 200
+    assert own.first_start() == before
+    assert not any("login" in line.lower() for line in own.out)
+    assert len(keyholder.all("/v1/claimed-devices", tag="killed")) > 0
     assert Owner(own.http, API_KEY).get("/v1/tenant").status == 200
 
 
-def test_a_start_that_is_interrupted_does_no_harm(tmp_path: Path) -> None:
+def test_sigterm_ends_it_too_while_a_browser_holds_a_connection(own: Installation) -> None:
+    browser = HTTPConnection("127.0.0.1", own.http, timeout=20)
+    browser.request("GET", "/healthz")
+    assert browser.getresponse().read()
+    begin = time.monotonic()
+    assert own.stop(signal.SIGTERM, within=30) == 0
+    browser.close()
+    assert time.monotonic() - begin < FEW
+    assert "Traceback" not in own.said()
+
+
+def test_a_first_start_that_was_killed_does_no_harm_and_ctrl_c_works_as_soon_as_it_is_ready(tmp_path: Path) -> None:
     installation = Installation(tmp_path / "data")
-    installation.launch()
+    process = installation.launch()
     time.sleep(0.6)
-    assert installation.process is not None
-    installation.process.kill()
-    installation.process.wait()
+    process.kill()
+    process.wait()
     installation.stop()
-    with installation:
-        assert Owner(installation.http, API_KEY).get("/v1/tenant").status == 200
-        assert "Admin login" in installation.first_start()
-
-
-def test_the_start_fits_every_caller(new_device: Callable[..., Device]) -> None:
-    with new_device().board() as board:
-        assert board.get()["status"] == "READY"
+    installation.start()
+    code = installation.stop(signal.SIGINT)
+    assert "Admin login" in installation.first_start()
+    assert "Traceback" not in installation.said()
+    assert code == 0

@@ -126,7 +126,7 @@ def test_an_owner_and_a_device_at_once_end_in_one_truth(device: Device) -> None:
         assert {"stored": "SUCCEEDED", "skipped": "SKIPPED"}[words[f"{id}.0"]] == state
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_a_device_on_a_bad_network_is_provisioned(new_device: Callable[..., Device], seed: int) -> None:
     """Requests are repeated, results cut up, shuffled, sent twice and late; half of the answers are not read."""
     chance = random.Random(seed)
@@ -145,13 +145,13 @@ def test_a_device_on_a_bad_network_is_provisioned(new_device: Callable[..., Devi
                 for _ in range(chance.choice([0, 1, 1, 2])):
                     board.say("results", {"results": [result]})
             old = chance.sample(results, len(results) // 2)
-            time.sleep(0.6)
+            time.sleep(0.05)
         else:
             for command in board.get()["commands"]:
                 board.results(ok(command["id"]))
         # What a device does in the end: it repeats until it is told that it is done.
         while device.status != "PROVISIONED":
-            time.sleep(1)
+            time.sleep(0.2)
             for command in board.get()["commands"]:
                 board.results(ok(command["id"]))
     assert set(device.states(*ids)) == {"SUCCEEDED"}
