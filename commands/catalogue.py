@@ -6,13 +6,12 @@ Source: API.md "Types and their rules". This file does not know Django.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from commands import checks
 from commands.machine import Kind
-from pki import certificates, private_keys
 from pki.errors import Invalid
 from tenants.errors import Refusal
 
@@ -36,7 +35,7 @@ class Field:
 class CommandType:
     """A kind of command. `pairs` is set where the request is free text pairs instead of named fields.
 
-    `together` checks what no field can check alone and raises `Mismatch`.
+    `together` checks what no field can check alone and raises `checks.Mismatch`.
     """
 
     name: str
@@ -52,137 +51,24 @@ class CommandType:
         return tuple(field.name for field in self.fields if field.secret)
 
 
-class Mismatch(Exception):
-    """Two fields do not go together; `field` is the one to correct."""
-
-    def __init__(self, field: str, reason: str) -> None:
-        self.field = field
-        self.reason = reason
-        super().__init__(field)
-
-
-# ---- checks of single values
-
-SEC_TAG_MOST = 2_147_483_647
-PEM_MOST = 16 * 1024
-PAIRS_MOST, PAIR_NAME_MOST, PAIR_VALUE_MOST = 100, 64, 1024
-RDN_NAMES = frozenset(
-    {"CN", "C", "O", "OU", "L", "ST", "S", "R", "SN", "DC"}
-    | {"emailAddress", "serialNumber", "postalAddress", "postalCode", "title", "givenName", "initials"}
-    | {"dnQualifier", "pseudonym", "generationQualifier"}
-)
-_UNFIT = re.compile('[\x00-\x1f\x7f"\ud800-\udfff]')
-_HEX = re.compile(r"(?:[0-9A-Fa-f]{2}){8,64}")
-
-
-def _integer(value: object, now: datetime) -> object:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= SEC_TAG_MOST:
-        raise Invalid(f"Must be a whole number from 0 to {SEC_TAG_MOST}.")
-    return value
-
-
-def _text(value: object, least: int, most: int) -> str:
-    if not isinstance(value, str) or not least <= len(value) <= most:
-        raise Invalid(f"Must be a text of {least} to {most} characters.")
-    return value
-
-
-def _line(value: object, least: int, most: int) -> str:
-    """One line that fits between the quotes of a modem command."""
-    text = _text(value, least, most)
-    if _UNFIT.search(text):
-        raise Invalid('Must not hold line breaks, control characters or ".')
-    return text
-
-
-def _attributes(value: object, now: datetime) -> object:
-    text = _line(value, 0, 256)
-    for part in filter(None, re.split(r"(?<!\\),", text)):
-        name, _, content = part.strip().partition("=")
-        if name not in RDN_NAMES or not content:
-            raise Invalid(
-                "Must be a list like CN=pump-17,O=Example,C=NO; use " + ", ".join(sorted(RDN_NAMES))
-            )
-    return text
-
-
-def _key_usage(value: object, now: datetime) -> object:
-    if not isinstance(value, str) or not re.fullmatch("[01]{9}", value):
-        raise Invalid(
-            "Must be nine digits 0 or 1: digitalSignature, nonRepudiation, keyEncipherment, dataEncipherment, "
-            "keyAgreement, keyCertSign, cRLSign, encipherOnly, decipherOnly. For TLS send 101000000."
-        )
-    return value
-
-
-def _authorities(value: object, now: datetime) -> object:
-    return certificates.check_authorities(_text(value, 1, PEM_MOST), now)
-
-
-def _chain(value: object, now: datetime) -> object:
-    return certificates.check_chain(_text(value, 1, PEM_MOST), now)
-
-
-def _pem(value: object, now: datetime) -> object:
-    return _text(value, 1, PEM_MOST)
-
-
-def _password(value: object, now: datetime) -> object:
-    return _line(value, 1, 128)
-
-
-def _identity(value: object, now: datetime) -> object:
-    return _line(value, 1, 128)
-
-
-def _psk(value: object, now: datetime) -> object:
-    if not isinstance(value, str) or not _HEX.fullmatch(value):
-        raise Invalid("Must be an even number of hexadecimal digits, 16 to 128 of them.")
-    return value
-
-
-def _pairs(value: object, now: datetime) -> object:
-    if not isinstance(value, Mapping) or not 1 <= len(value) <= PAIRS_MOST:
-        raise Invalid(f"Must be an object of 1 to {PAIRS_MOST} text pairs.")
-    for name, content in value.items():
-        if not isinstance(name, str) or not 1 <= len(name) <= PAIR_NAME_MOST or _UNFIT.search(name):
-            raise Invalid(f"Each name must be one line of 1 to {PAIR_NAME_MOST} characters.")
-        if not isinstance(content, str) or len(content) > PAIR_VALUE_MOST or not _storable(content):
-            raise Invalid(f"{name!r}: each value must be a text of at most {PAIR_VALUE_MOST} characters.")
-    return dict(value)
-
-
-def _storable(text: str) -> bool:
-    return "\x00" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
-
-
-def _key_opens(values: Mapping[str, str]) -> Mapping[str, str]:
-    try:
-        return {**values, "content": private_keys.check_encrypted_key(values["content"], values["password"])}
-    except private_keys.WrongPassword as invalid:
-        raise Mismatch("password", invalid.reason) from None
-    except Invalid as invalid:
-        raise Mismatch("content", invalid.reason) from None
-
-
 def _schema(description: str, **more: object) -> Mapping[str, object]:
     return {"type": "string", "description": description, **more}
 
 
 SEC_TAG = Field(
     "secTag",
-    _integer,
+    checks.integer,
     {
         "type": "integer",
         "minimum": 0,
-        "maximum": SEC_TAG_MOST,
+        "maximum": checks.SEC_TAG_MOST,
         "description": "The slot of the device's credential store.",
     },
 )
 
 
 def _content(check: Check, description: str, secret: bool = False) -> Field:
-    return Field("content", check, _schema(description, maxLength=PEM_MOST), secret)
+    return Field("content", check, _schema(description, maxLength=checks.PEM_MOST), secret)
 
 
 TYPES: Mapping[str, CommandType] = {
@@ -208,12 +94,12 @@ TYPES: Mapping[str, CommandType] = {
                 SEC_TAG,
                 Field(
                     "attributes",
-                    _attributes,
+                    checks.attributes,
                     _schema("The subject, e.g. CN=pump-17,O=Example,C=NO.", maxLength=256),
                 ),
                 Field(
                     "keyUsage",
-                    _key_usage,
+                    checks.key_usage,
                     _schema("Nine digits, as X.509 orders the key usages.", pattern="^[01]{9}$"),
                 ),
             ),
@@ -222,13 +108,13 @@ TYPES: Mapping[str, CommandType] = {
             "serverCertificate",
             Kind.PLAIN,
             "The device stores the CA certificates that it trusts.",
-            (SEC_TAG, _content(_authorities, "PEM, 1 to 10 CA certificates that have not expired.")),
+            (SEC_TAG, _content(checks.authorities, "PEM, 1 to 10 CA certificates that have not expired.")),
         ),
         CommandType(
             "clientCertificate",
             Kind.PLAIN,
             "The device stores its own certificate.",
-            (SEC_TAG, _content(_chain, "PEM, the device's certificate first, none expired.")),
+            (SEC_TAG, _content(checks.chain, "PEM, the device's certificate first, none expired.")),
         ),
         CommandType(
             "clientPrivateKey",
@@ -236,10 +122,12 @@ TYPES: Mapping[str, CommandType] = {
             "The device stores a private key that was made elsewhere.",
             (
                 SEC_TAG,
-                _content(_pem, "Encrypted PKCS#8 PEM.", secret=True),
-                Field("password", _password, _schema("The password that opens it.", maxLength=128), True),
+                _content(checks.pem, "Encrypted PKCS#8 PEM.", secret=True),
+                Field(
+                    "password", checks.password, _schema("The password that opens it.", maxLength=128), True
+                ),
             ),
-            together=_key_opens,
+            together=checks.key_opens,
         ),
         CommandType(
             "preSharedKey",
@@ -247,10 +135,10 @@ TYPES: Mapping[str, CommandType] = {
             "The device stores a pre-shared key.",
             (
                 SEC_TAG,
-                Field("identity", _identity, _schema("The PSK identity.", minLength=1, maxLength=128)),
+                Field("identity", checks.identity, _schema("The PSK identity.", minLength=1, maxLength=128)),
                 Field(
                     "secret",
-                    _psk,
+                    checks.psk,
                     _schema(
                         "Hexadecimal, an even number of digits.",
                         pattern="^(?:[0-9A-Fa-f]{2})+$",
@@ -262,7 +150,7 @@ TYPES: Mapping[str, CommandType] = {
             ),
         ),
         CommandType(
-            "config", Kind.PLAIN, "The device stores these settings: 1 to 100 text pairs.", pairs=_pairs
+            "config", Kind.PLAIN, "The device stores these settings: 1 to 100 text pairs.", pairs=checks.pairs
         ),
         CommandType("finished", Kind.FINISHED, "The list is complete: the device is provisioned."),
     )
@@ -345,7 +233,7 @@ def _together(made: CommandType, values: Mapping[str, object], at: str) -> Mappi
     texts = {name: value for name, value in values.items() if isinstance(value, str)}
     try:
         return {**values, **made.together(texts)}
-    except Mismatch as mismatch:
+    except checks.Mismatch as mismatch:
         raise _refusal({f"{at}.{mismatch.field}": [mismatch.reason]}) from None
 
 

@@ -11,7 +11,8 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
-from commands.catalogue import MASK, PAIR_NAME_MOST, PAIR_VALUE_MOST, PAIRS_MOST, TYPES, CommandType
+from commands.catalogue import MASK, TYPES, CommandType
+from commands.checks import PAIR_NAME_MOST, PAIR_VALUE_MOST, PAIRS_MOST
 from commands.explain import Explanation
 from commands.machine import ErrorCode, State
 from commands.models import STATES, Command

@@ -17,7 +17,7 @@ from django.utils import timezone
 from commands import catalogue, run, sealing, store
 from commands.models import Command
 from commands.status import Run, status
-from devices import outbox, timeline
+from devices import journal, outbox, timeline
 from devices import store as devices
 from devices.row import DeviceRow
 from devices.timeline import Entry
@@ -256,7 +256,7 @@ def _settle(
     if pending and data["what"] != "deleted":
         settled = _notify(settled, now)
     devices.write([settled])
-    timeline.record([Entry(device.id, now, timeline.Kind.CHANGED, data, command_id)])
+    journal.record([Entry(device.id, now, timeline.Kind.CHANGED, data, command_id)])
 
 
 def _notify(device: DeviceRow, now: datetime) -> DeviceRow:

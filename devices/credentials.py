@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from devices import outbox, passwords, store, timeline
+from devices import journal, outbox, passwords, store, timeline
 from devices.models import Credential, Device
 from devices.status import ProvisioningState
 from devices.timeline import Entry
@@ -134,5 +134,5 @@ def _activate(ids: Collection[UUID]) -> None:
 
 
 def _changed(device_id: UUID, now: datetime, data: Mapping[str, object]) -> None:
-    timeline.record([Entry(device_id, now, timeline.Kind.CHANGED, data)])
+    journal.record([Entry(device_id, now, timeline.Kind.CHANGED, data)])
     outbox.put(outbox.Kind.CREDENTIALS, [device_id], now)

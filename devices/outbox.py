@@ -40,4 +40,6 @@ def _nudge(wait: timedelta) -> None:
     try:
         current_app.send_task(TASK, countdown=wait.total_seconds() or None, retry=False)
     except Exception as error:  # noqa: BLE001 - the row is the truth: without the nudge the sweep finds it
-        log.warning("The Celery broker does not answer (%s): the outbox waits for its sweep", type(error).__name__)
+        log.warning(
+            "The Celery broker does not answer (%s): the outbox waits for its sweep", type(error).__name__
+        )

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from devices import outbox, store, timeline
+from devices import journal, outbox, store, timeline
 from devices.models import Device, Tag
 from devices.timeline import Entry
 from tenants.errors import Refusal
@@ -21,7 +21,7 @@ def define(tenant_id: UUID, fields: Mapping[str, str], tags: Sequence[str], by: 
         with transaction.atomic():
             device = Device.objects.create(tenant_id=tenant_id, **fields)
             _tag(device, tags)
-            timeline.record([Entry(device.id, now, timeline.Kind.CHANGED, {"what": "defined", "by": by})])
+            journal.record([Entry(device.id, now, timeline.Kind.CHANGED, {"what": "defined", "by": by})])
     except IntegrityError:
         raise _serial_taken(fields.get("serial_number", "")) from None
     return device
@@ -42,7 +42,7 @@ def change(
                 _tag(Device.objects.get(id=device_id), tags)
             names = [*fields, *(["tags"] if tags is not None else [])]
             data = {"what": "changed", "fields": names, "by": by}
-            timeline.record([Entry(device_id, now, timeline.Kind.CHANGED, data)])
+            journal.record([Entry(device_id, now, timeline.Kind.CHANGED, data)])
     except IntegrityError:
         raise _serial_taken(fields.get("serial_number", "")) from None
 

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from commands import sealing, store
 from commands.machine import Command
-from devices import credentials, timeline
+from devices import credentials, journal, timeline
 from devices import store as devices
 from devices.row import DeviceRow
 from devices.timeline import Entry
@@ -75,7 +75,7 @@ def give_up(message: Inbound) -> list[Outbound]:
     with transaction.atomic():
         device_id = UUID(address.device_id)
         if device_id in devices.lock([device_id]):
-            timeline.record([timeline.refusal(device_id, message.received, rejected.code, rejected.message)])
+            journal.record([timeline.refusal(device_id, message.received, rejected.code, rejected.message)])
     return [_rejected(message, address, rejected)]
 
 
@@ -136,7 +136,7 @@ def _write(
     store.write_all(lists)
     devices.write([fold.device for fold in folds.values()])
     entries = [entry for fold in folds.values() for entry in fold.entries]
-    timeline.record(
+    journal.record(
         entries + [e for device_id in folds for e in _refusal_entries(device_id, heard[device_id])]
     )
     credentials.register_keys([(d, key) for d, fold in folds.items() for key in fold.keys], at)

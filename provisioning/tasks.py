@@ -10,6 +10,7 @@ from uuid import UUID
 
 from celery import Task, current_app, shared_task
 from celery.exceptions import Reject, SoftTimeLimitExceeded
+from django.db import close_old_connections
 
 from provisioning import batches, housekeeping, publisher
 from provisioning import outbox as carrier
@@ -65,13 +66,18 @@ def send(answers: Sequence[Outbound]) -> None:
         log.warning("%d answers were not sent: %s", len(answers), error)
 
 
+# The tasks below are seldom, and Celery keeps connections open: one that broke meanwhile must not fail them.
+
+
 @shared_task(name="provisioning.outbox")
 def outbox() -> None:
     """Carries out what is due in the outbox."""
+    close_old_connections()
     carrier.carry_out()
 
 
 @shared_task(name="provisioning.housekeeping")
 def tidy() -> None:
     """Trims timelines and erases what has been kept long enough."""
+    close_old_connections()
     housekeeping.run()

@@ -9,7 +9,8 @@ from uuid import UUID
 from django import forms
 
 from commands.admin import lists
-from commands.catalogue import PEM_MOST, TYPES
+from commands.catalogue import TYPES
+from commands.checks import PEM_MOST
 from commands.models import Command
 from devices.models import Device
 

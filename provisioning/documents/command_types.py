@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from commands import catalogue, limits
+from commands import catalogue, checks, limits
 from commands.catalogue import MASK, TYPES, CommandType, Field
 from commands.machine import Kind
 from provisioning.documents.markdown import code, page, table
@@ -109,8 +109,8 @@ def _section(made: CommandType) -> str:
 def _fields(made: CommandType) -> str:
     if made.pairs is not None:
         return (
-            f"It has 1 to {catalogue.PAIRS_MOST} pairs of your own: a name is one line of 1 to "
-            f"{catalogue.PAIR_NAME_MOST} characters,\na value is text of at most {catalogue.PAIR_VALUE_MOST}."
+            f"It has 1 to {checks.PAIRS_MOST} pairs of your own: a name is one line of 1 to "
+            f"{checks.PAIR_NAME_MOST} characters,\na value is text of at most {checks.PAIR_VALUE_MOST}."
         )
     if not made.fields:
         return "It has no fields."

@@ -156,7 +156,7 @@ def by_device(answers: Iterable[Outbound]) -> dict[UUID, Said]:
 
 def read(topic: str, payload: bytes) -> Said:
     """One answer as its device reads it."""
-    device_id, _, verb = topic.removeprefix(f"{ROOT}/").split("/")
+    device_id, *_, verb = topic.removeprefix(f"{ROOT}/").split("/")
     return Said(UUID(device_id), verb, json.loads(payload))
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-PROJECT = Path(__file__).parents[2]
+PROJECT = Path(os.environ.get("OZ_PROJECT", str(Path(__file__).parents[2])))
 API_KEY = "a-key-for-these-tests-of-forty-two-letters"
 # Seconds: a first start migrates a database on a machine that may be busy.
 START = 60.0
