@@ -14,14 +14,17 @@ from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import BaseParser, JSONParser
 from rest_framework.request import Request
 
+from tenants.errors import invalid
+
 DEPTH_MOST = 16
 """Levels of nesting. The deepest honest body has six; recursion in whoever reads it stays shallow."""
 
 INTEGER_MOST = 2**63 - 1
+INTEGER_DIGITS = 20
 
 
 class StrictJSONParser(JSONParser):
-    """UTF-8, no key twice, no NaN, no text that PostgreSQL cannot store. Raises ParseError."""
+    """UTF-8, no key twice, no NaN, no text that PostgreSQL cannot store. Raises ParseError and `Refusal`."""
 
     def parse(
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
@@ -69,35 +72,49 @@ def _constant(name: str) -> NoReturn:
     raise ParseError(f"{name} is not JSON: send a finite number or null.")
 
 
-def _integer(digits: str) -> int:
-    if len(digits) > 20 or not -INTEGER_MOST <= int(digits) <= INTEGER_MOST:
-        raise ParseError("A whole number in the body does not fit 64 bits.")
-    return int(digits)
+def _integer(digits: str) -> float:
+    """A number that no field takes stays one: `_check` knows where in the body it stands."""
+    return int(digits) if len(digits) <= INTEGER_DIGITS else math.inf
 
 
 def _check(value: object) -> None:
     """Level by level rather than by recursion, so that depth needs no stack."""
-    level, depth = [value], 0
+    level, depth = [("", value)], 0
     while level:
-        below: list[object] = []
-        for one in level:
-            if isinstance(one, (dict, list)):
-                below.extend(one)
-            if isinstance(one, dict):
-                below.extend(one.values())
-            elif isinstance(one, str):
-                _check_text(one)
-            elif isinstance(one, float) and not math.isfinite(one):
-                raise ParseError("A number in the body is too large for a 64-bit float.")
-        depth += any(isinstance(one, (dict, list)) for one in level)
+        for path, one in level:
+            if (wrong := _wrong(one)) is not None:
+                raise invalid(path or "body", wrong)
+        depth += any(isinstance(one, (dict, list)) for _, one in level)
         if depth > DEPTH_MOST:
             raise _too_deep()
-        level = below
+        level = [inner for path, one in level for inner in _inner(path, one)]
 
 
-def _check_text(text: str) -> None:
-    if "\0" in text or (not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text)):
-        raise ParseError("A text in the body holds a NUL or half a surrogate pair: send neither.")
+def _inner(path: str, value: object) -> list[tuple[str, object]]:
+    """What an object or a list holds, each with where it stands: `commands[2].request`."""
+    if isinstance(value, dict):
+        return [(f"{path}.{name}".lstrip("."), one) for name, one in value.items()]
+    if isinstance(value, list):
+        return [(f"{path}[{place}]", one) for place, one in enumerate(value)]
+    return []
+
+
+def _wrong(value: object) -> str | None:
+    """Why neither the database nor a device can take this value, None if they can."""
+    if isinstance(value, str):
+        return None if _clean(value) else "Holds a NUL or half a surrogate pair: send neither."
+    if isinstance(value, dict):
+        unclean = any(not _clean(name) for name in value)
+        return "A name in it holds a NUL or half a surrogate pair: send neither." if unclean else None
+    if isinstance(value, float) and not math.isfinite(value):
+        return "The number does not fit 64 bits."
+    if isinstance(value, int) and not -INTEGER_MOST <= value <= INTEGER_MOST:
+        return "The whole number does not fit 64 bits."
+    return None
+
+
+def _clean(text: str) -> bool:
+    return "\0" not in text and (text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text))
 
 
 def _too_deep() -> ParseError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from commands import catalogue, checks, limits
+from commands import checks, limits
 from commands.catalogue import MASK, TYPES, CommandType, Field
 from commands.machine import Kind
 from provisioning.documents.markdown import code, page, table

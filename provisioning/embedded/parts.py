@@ -11,17 +11,15 @@ from uuid import UUID
 from celery import Celery
 from celery.beat import Scheduler, Service
 from celery.worker import WorkController
-from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections
-from waitress import create_server
 
 from devices import credentials
 from provisioning.embedded.broker import EmbeddedBroker
+from provisioning.embedded.web import server as web_server
 from provisioning.gateway import Gateway
 
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
-WEB_THREADS = 8
 log = logging.getLogger(__name__)
 
 
@@ -88,14 +86,7 @@ def gateway(made: Gateway) -> Part:
 
 def web(host: str, port: int) -> Part:
     """The web part. Raises `OSError` where the address is taken."""
-    server: Any = create_server(
-        get_wsgi_application(),
-        host=host,
-        port=port,
-        threads=WEB_THREADS,
-        ident="",
-        max_request_body_size=2 * 1024 * 1024,
-    )
+    server = web_server(host, port)
     return _Thread("web", server.run, server.close)
 
 

@@ -48,6 +48,8 @@ class Installation:
         self.http = http or free_port()
         self.mqtt = mqtt or free_port()
         self.settings = dict(settings or {})
+        # A signal that it gets in the moment in which it says that it is ready.
+        self.at_ready: int | None = None
         self.out: list[str] = []
         self.err: list[str] = []
         self.process: subprocess.Popen[str] | None = None
@@ -130,6 +132,8 @@ class Installation:
             for line in stream:
                 into.append(line)
                 if line.startswith("ready "):
+                    if self.at_ready is not None and self.process is not None:
+                        self.process.send_signal(self.at_ready)
                     self._ready.set()
 
     def _close(self) -> None:

@@ -267,8 +267,10 @@ def test_a_first_start_that_was_killed_does_no_harm_and_ctrl_c_works_as_soon_as_
     process.kill()
     process.wait()
     installation.stop()
-    installation.start()
-    code = installation.stop(signal.SIGINT)
+    installation.at_ready = signal.SIGINT
+    again = installation.launch()
+    code = again.wait(60)
+    installation.stop()
     assert "Admin login" in installation.first_start()
     assert "Traceback" not in installation.said()
     assert code == 0

@@ -4,6 +4,7 @@ import statistics
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from tests.standalone.board import ok
 from tests.standalone.fleet import FINISHED, SECRET, Device, config, define, preshared
@@ -36,9 +37,13 @@ def test_an_idle_device_is_answered_quickly(new_device: Callable[..., Device]) -
 
 
 def test_two_hundred_devices_at_once_are_all_provisioned(service: Installation, owner: Owner) -> None:
-    devices = [define(owner, service.mqtt) for _ in range(200)]
-    for device in devices:
+    def made(_: int) -> Device:
+        device = define(owner, service.mqtt)
         device.add(config(), preshared(), FINISHED)
+        return device
+
+    with ThreadPoolExecutor(8) as pool:
+        devices = list(pool.map(made, range(200)))
     start, statuses, secrets = threading.Barrier(200), [], []
 
     def work(device: Device) -> None:
