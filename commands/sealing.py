@@ -30,6 +30,6 @@ def opened(type: str, content: Content) -> Mapping[str, object]:
     """What the device gets. Raises `Erased`, and `pki.sealing.CannotOpen` where the key is not configured."""
     if content.secrets is None:
         if TYPES[type].secrets:
-            raise Erased
+            raise Erased("Its secrets are gone. Reset it and send them again.")
         return content.params
     return {**content.params, **_sealer(tuple(settings.KEYSEED_FIELD_KEYS)).open(content.secrets)}

@@ -195,6 +195,9 @@ def _repair(
     secrets: Mapping[UUID, object] | None = None,
 ) -> None:
     now = timezone.now()
+    sealed = _sealed_again(
+        tenant_id, device_id, secrets or {}, now, "secrets" if command_id else "secrets.{}"
+    )
     with transaction.atomic():
         device = devices.lock_one(tenant_id, device_id)
         if command_id is not None and not Command.objects.filter(device_id=device_id, id=command_id).exists():
@@ -202,7 +205,7 @@ def _repair(
         held = _Held(store.load({device_id: device})[device_id].run, store.load_last(device))
         after = decide(held, now)
         before = held.run if after.closed_through == held.run.closed_through else held.last
-        after = _with_secrets(before, after, secrets or {}, now, "secrets" if command_id else "secrets.{}")
+        after = _with_secrets(before, after, sealed, "secrets" if command_id else "secrets.{}")
         store.write(before.commands, after.commands)
         data = {"what": what, "by": by}
         _settle(replace(device, closed_through=after.closed_through), after, now, data, command_id)
@@ -213,11 +216,26 @@ def no_command() -> Refusal:
     return Refusal("NOT_FOUND", "The device has no such command. List them with GET …/provisioning.")
 
 
-def _with_secrets(before: Run, after: Run, given: Mapping[UUID, object], now: datetime, at: str) -> Run:
-    """A reset command whose secrets were erased gets those that its owner sent again.
+def _sealed_again(
+    tenant_id: UUID, device_id: UUID, given: Mapping[UUID, object], now: datetime, at: str
+) -> dict[UUID, str | None]:
+    """The secrets that an owner sent again, checked and sealed, by command id.
 
-    `at` is where they stand in the request, `{}` being the command's id.
+    Before the row is held: opening a key takes a while, and what it is checked against never changes. `at` is where
+    they stand in the request, `{}` being the command's id.
     """
+    found = Command.objects.filter(device_id=device_id, device__tenant_id=tenant_id, id__in=given)
+    again: dict[UUID, str | None] = dict.fromkeys(given)
+    for command in found:
+        if (made := catalogue.TYPES[command.type]).secrets:
+            where = at.format(command.id)
+            request = catalogue.check_secrets(made, command.request, given[command.id], now, where)
+            again[command.id] = sealing.sealed(request.secrets)
+    return again
+
+
+def _with_secrets(before: Run, after: Run, given: Mapping[UUID, str | None], at: str) -> Run:
+    """A reset command whose secrets were erased gets those that its owner sent again."""
     old = {command.id: command.attempt for command in before.commands}
     again = [c for c in after.commands if c.attempt > old[c.id] and catalogue.TYPES[c.type].secrets]
     lacking = {
@@ -230,10 +248,8 @@ def _with_secrets(before: Run, after: Run, given: Mapping[UUID, object], now: da
         raise invalid(
             "secrets", f"{', '.join(map(str, unknown))}: no command with secrets is reset by that id."
         )
-    for command in Command.objects.filter(id__in=supplied):
-        made, where = catalogue.TYPES[command.type], at.format(command.id)
-        request = catalogue.check_secrets(made, command.request, given[command.id], now, where)
-        Command.objects.filter(id=command.id).update(secrets=sealing.sealed(request.secrets))
+    for one in supplied:
+        Command.objects.filter(id=one).update(secrets=given[one])
     commands = tuple(replace(c, has_secrets=True) if c.id in supplied else c for c in after.commands)
     return replace(after, commands=commands)
 

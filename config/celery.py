@@ -2,9 +2,11 @@
 
 import gc
 import os
+import sys
 
 from celery import Celery
-from celery.signals import setup_logging, worker_process_init
+from celery.signals import setup_logging, worker_init, worker_process_init
+from django.core.management.base import SystemCheckError
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 app = Celery("keyseed")
@@ -15,6 +17,17 @@ app.autodiscover_tasks(["provisioning"])
 @setup_logging.connect
 def _keep_logging(**kwargs: object) -> None:
     """With a receiver here Celery leaves logging as LOGGING has set it up."""
+
+
+@worker_init.connect
+def _refuse_unfit_settings(**kwargs: object) -> None:
+    """Celery runs Django's checks and goes on whatever they say."""
+    from provisioning.checks import require
+
+    try:
+        require()
+    except SystemCheckError as error:
+        sys.exit(str(error))  # Celery swallows every other exception of a receiver
 
 
 @worker_process_init.connect

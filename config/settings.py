@@ -92,9 +92,11 @@ else:
     DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
     DATABASES["default"]["CONN_MAX_AGE"] = 60
     # The gateway's lock must not outlive its host: PostgreSQL gives a silent connection up after a minute and a half.
-    DATABASES["default"].setdefault("OPTIONS", {})["options"] = (
-        "-c tcp_keepalives_idle=60 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
-    )
+    _options = DATABASES["default"].setdefault("OPTIONS", {})
+    _options["options"] = (
+        "-c tcp_keepalives_idle=60 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3 "
+        + _options.get("options", "")
+    ).strip()
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 
 LANGUAGE_CODE = "en"
@@ -248,7 +250,8 @@ if CELERY_BROKER_URL.startswith("memory:"):
     CELERY_WORKER_PREFETCH_MULTIPLIER = 0
     CELERY_BROKER_TRANSPORT_OPTIONS = {"polling_interval": 0.005}
 CELERY_BEAT_SCHEDULE = {
-    "outbox": {"task": "provisioning.outbox", "schedule": 10.0},
+    # One that was not taken in time is worth nothing: the next one does its work.
+    "outbox": {"task": "provisioning.outbox", "schedule": 10.0, "options": {"expires": 10}},
     "housekeeping": {"task": "provisioning.housekeeping", "schedule": 3600.0},
 }
 

@@ -53,7 +53,9 @@ def _add(
 ) -> Credential:
     now = timezone.now()
     store.lock_one(tenant_id, device_id)
-    _retire(Q(device_id=device_id, kind=kind), now, timedelta(seconds=overlap))
+    gone = _retire(Q(device_id=device_id, kind=kind), now, timedelta(seconds=overlap))
+    if kind == Credential.Kind.PASSWORD:
+        _end_sessions(device_id, now, overlap, gone)
     made = Credential.objects.create(device_id=device_id, kind=kind, created_at=now, **proof)
     _activate([device_id])
     _changed(device_id, now, {"what": "credential added", "credential": str(made.id), "by": by})
@@ -79,6 +81,7 @@ def register_keys(keys: Sequence[tuple[UUID, str]], at: datetime) -> None:
     if not keys:
         return
     ids = [device_id for device_id, _ in keys]
+    newest = dict(keys)
     _retire(Q(device_id__in=ids, kind=Credential.Kind.PUBLIC_KEY), at, CLOUD_KEY_OVERLAP)
     Credential.objects.bulk_create(
         Credential(
@@ -87,7 +90,7 @@ def register_keys(keys: Sequence[tuple[UUID, str]], at: datetime) -> None:
             created_at=at,
             public_key=requests.public_key_pem(key),
         )
-        for device_id, key in keys
+        for device_id, key in newest.items()
     )
     _activate(ids)
 
@@ -119,13 +122,23 @@ def _valid(now: datetime) -> QuerySet[Credential]:
     return Credential.objects.filter(alive, kind=Credential.Kind.PASSWORD)
 
 
-def _retire(old: Q, now: datetime, overlap: timedelta) -> None:
+def _retire(old: Q, now: datetime, overlap: timedelta) -> int:
+    """Ends these credentials, now or when the overlap is over; how many there were."""
     found = Credential.objects.filter(old)
     if not overlap:
-        found.delete()
-    else:
-        ends = now + overlap
-        found.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=ends)).update(expires_at=ends)
+        return found.delete()[0]
+    ends = now + overlap
+    return found.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=ends)).update(expires_at=ends)
+
+
+def _end_sessions(device_id: UUID, now: datetime, overlap: int, gone: int) -> None:
+    """The sessions that an old password opened end with it, and no broker lets it in any more."""
+    if not gone:
+        return
+    due = now + timedelta(seconds=overlap)
+    outbox.put(outbox.Kind.KICK, [device_id], now, due)
+    if overlap:
+        outbox.put(outbox.Kind.CREDENTIALS, [device_id], now, due)
 
 
 def _activate(ids: Collection[UUID]) -> None:

@@ -17,6 +17,9 @@ from django.db import transaction
 from devices.models import OutboxRow
 
 TASK = "provisioning.outbox"
+SWEEP = timedelta(seconds=10)
+"""How often the outbox is looked through for what is due."""
+
 log = logging.getLogger(__name__)
 
 
@@ -37,6 +40,8 @@ def put(kind: Kind, device_ids: Collection[UUID | None], at: datetime, due: date
 
 
 def _nudge(wait: timedelta) -> None:
+    if wait > SWEEP:
+        return  # the sweep comes before it is due
     try:
         current_app.send_task(TASK, countdown=wait.total_seconds() or None, retry=False)
     except Exception as error:  # noqa: BLE001 - the row is the truth: without the nudge the sweep finds it

@@ -9,13 +9,21 @@ from importlib import import_module
 
 from celery import current_app
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register, run_checks
+from django.core.management.base import SystemCheckError
 
 from devices import outbox
 from pki.sealing import Sealer
 from provisioning import mqtt
 
 SECRET_KEY_LEAST = 50
+
+
+def require() -> None:
+    """For processes that are no command of `manage.py`: raises SystemCheckError where one of these is an error."""
+    errors = [message for message in run_checks() if message.is_serious()]
+    if errors:
+        raise SystemCheckError("\n".join(map(str, errors)))
 
 
 @register(Tags.security)

@@ -22,7 +22,8 @@ from devices import credentials, journal, timeline
 from devices import store as devices
 from devices.row import DeviceRow
 from devices.timeline import Entry
-from provisioning.fold import Fold, Request, Terms
+from pki.sealing import CannotOpen
+from provisioning.fold import Fold, Request, Terms, Unreadable
 from provisioning.messages import Inbound, Outbound
 from provisioning.wire import codec, correlation, topics
 from provisioning.wire.errors import Refused, Unroutable
@@ -116,7 +117,10 @@ def _answers(heard: Mapping[UUID, Heard], at: datetime) -> list[Outbound]:
 
 def _fold(row: DeviceRow, lists: store.Loaded, contents: Mapping[UUID, store.Content], at: datetime) -> Fold:
     def params(command: Command) -> Mapping[str, object]:
-        return sealing.opened(command.type, contents[command.id])
+        try:
+            return sealing.opened(command.type, contents[command.id])
+        except (sealing.Erased, CannotOpen) as error:
+            raise Unreadable(f"{command.type} at position {command.position}: {error}") from None
 
     terms = Terms(settings.KEYSEED_MAX_DELIVERIES)
     return Fold(row, lists.run, lists.past, params, at, terms)

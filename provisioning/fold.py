@@ -25,6 +25,11 @@ from provisioning.wire.fit import fit
 from provisioning.wire.messages import Accepted, Get, Rejected, Result, Results
 from provisioning.wire.rejections import rejection
 
+
+class Unreadable(Exception):
+    """The service has what a command carries, and cannot open it. The text is for the owner."""
+
+
 Params = Callable[[Command], Mapping[str, object]]
 """What a command carries to its device, secrets opened."""
 
@@ -96,9 +101,13 @@ class Fold:
             return self._get(request, request.message)
         return self._results(request, request.message)
 
-    def _reject(self, request: Request, code: str, retry_after: int | None = None) -> Reply:
+    def _reject(
+        self, request: Request, code: str, retry_after: int | None = None, reason: str | None = None
+    ) -> Reply:
+        """Refuses a request; `reason` is for its owner's eyes and not for the device."""
         rejected: Rejected = rejection(code, id=request.message.id, retry_after=retry_after)
-        self.entries.append(timeline.refusal(self.device.id, request.received, code, rejected.message))
+        told = reason or rejected.message
+        self.entries.append(timeline.refusal(self.device.id, request.received, code, told))
         return Reply("rejected", request.codec.rejected(rejected))
 
     # ---- get
@@ -108,14 +117,26 @@ class Fold:
         self.device = replace(self.device, next_get_at=next_at)
         if wait:
             return self._reject(request, "THROTTLED", wait)
-        self.run = run.expire(self.run, request.received, self.at, self.terms.max_deliveries)
+        self._decide(request, run.expire(self.run, request.received, self.at, self.terms.max_deliveries))
         able = run.servable(self.run)
-        items = self._items(able[: get.limit], request.codec, get.types)
+        try:
+            items = self._items(able[: get.limit], request.codec, get.types)
+        except Unreadable as error:
+            return self._reject(request, "INTERNAL", reason=str(error))
         count = self._fitting(able, items, request.codec, get)
         if able and not count:
-            self.run = run.refuse_head(self.run, able[0], _refusal(able[0], get), self.at)
+            self._decide(request, run.refuse_head(self.run, able[0], _refusal(able[0], get), self.at))
             able = []
         return self._serve(request, get, able, items[:count])
+
+    def _decide(self, request: Request, after: Run) -> None:
+        """The run as the service decided it, which may have failed a command: its owner must see why."""
+        before = {command.id: command for command in self.run.commands}
+        self.run = after
+        for command in after.commands:
+            if command is not before[command.id] and command.error is not None:
+                data = {"code": command.error.code.value, "message": command.error.message}
+                self._note(request, timeline.Kind.REFUSED, data, command.id)
 
     def _items(self, able: Sequence[Command], codec: Codec, types: frozenset[str] | None) -> list[bytes]:
         """The leading commands that the device can do, encoded."""
@@ -152,10 +173,10 @@ class Fold:
             if words.get(result.id, Word.EARLY.value) == Word.EARLY:
                 words[result.id] = word
         now, pending = status(self.run), len(run.servable(self.run))
-        data: dict[str, object] = {"results": words, "status": now.value}
+        error = None
         if now is Status.ERROR and before is not now:
-            data["error"] = next(c.error.message for c in self.run.counted if c.error is not None)
-        self._note(request, timeline.Kind.ANSWERED, data, None)
+            error = next(c.error.message for c in self.run.counted if c.error is not None)
+        self._note_results(request, words, now, error)
         accepted = Accepted(id=message.id, status=now.value, results=words, pending=pending)
         return Reply("accepted", request.codec.accepted(accepted))
 
@@ -172,6 +193,20 @@ class Fold:
         if done.word is Word.STORED and command.type == "cloudAccessKeyGeneration":
             self._register(command_id)
         return done.word
+
+    def _note_results(
+        self, request: Request, words: Mapping[str, str], now: Status, error: str | None
+    ) -> None:
+        """What was answered; a device that repeats itself, or makes ids up, fills no more than a row a minute."""
+        ours = {name: word for name, word in words.items() if word != Word.UNKNOWN}
+        data: dict[str, object] = {"results": ours, "status": now.value}
+        if len(ours) < len(words):
+            data["unknown"] = len(words) - len(ours)
+        if error is not None:
+            data["error"] = error
+        stored = Word.STORED in ours.values()
+        fold = None if stored else f"answered:{request.received:%Y%m%d%H%M}"
+        self.entries.append(Entry(self.device.id, request.received, timeline.Kind.ANSWERED, data, fold=fold))
 
     def _register(self, command_id: UUID) -> None:
         made = run.find(self.run, command_id)

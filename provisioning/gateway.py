@@ -117,6 +117,7 @@ class Gateway:
         """Receives and hands over until `stop`. Survives the loss of the broker and of the queue."""
         while not self._stopping:
             try:
+                self._session += 1
                 mqtt.connect(self._client, self._address, receive_maximum=2 * self._batch)
                 self._serve()
             except OSError as error:
@@ -191,13 +192,13 @@ class Gateway:
         if reason.is_failure:
             log.error("The MQTT broker refuses the gateway: %s. Check user and password in MQTT_URL.", reason)
             return
-        self._session += 1
         share = f"$share/{self._group}/" if self._group else ""
         client.subscribe([(share + wanted, 1) for wanted in topics.subscriptions(self._root)])
 
     def _subscribed(self, client: Any, userdata: Any, mid: int, reasons: Any, properties: Any) -> None:
         if any(reason.is_failure for reason in reasons):
             log.error("The MQTT broker refuses the gateway's subscription. Check its access list.")
+            client.disconnect()  # and again after a while: an access list can be mended
             return
         self._on_ready()
 

@@ -6,6 +6,7 @@ there, which is how a blocked or deleted device, or one with a new password, los
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import tempfile
@@ -55,9 +56,13 @@ class MosquittoFiles:
         """Writes both files, each in one step; returns how many devices may sign in. Raises `NoServiceUser`."""
         user, password = _service_user()
         acl = ACL.format(user=user, root=settings.KEYSEED_MQTT_ROOT)
-        _replace(self._folder / "acl_file", [acl])
-        digests = credentials.valid_passwords()
-        _replace(self._folder / "password_file", _lines(user, password, digests.items()))
+        self._folder.mkdir(parents=True, exist_ok=True)
+        # Who read the passwords first must not write them last: a blocked device would be let in again.
+        with (self._folder / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            _replace(self._folder / "acl_file", [acl])
+            digests = credentials.valid_passwords()
+            _replace(self._folder / "password_file", _lines(user, password, digests.items()))
         return len(digests)
 
     def reload(self) -> None:
@@ -90,11 +95,15 @@ def _lines(user: str, password: str, digests: Iterable[tuple[str, str]]) -> Iter
 
 def _replace(path: Path, lines: Iterable[str]) -> None:
     """Mosquitto never sees half a file, and nobody but it and us sees a hash."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
-        file.writelines(lines)
-        os.fchmod(file.fileno(), 0o640)
-        if path.exists():
-            owner = path.stat()
-            os.fchown(file.fileno(), -1, owner.st_gid)
-    Path(file.name).replace(path)
+        written = Path(file.name)
+        try:
+            file.writelines(lines)
+            os.fchmod(file.fileno(), 0o640)
+            if path.exists():
+                os.fchown(file.fileno(), -1, path.stat().st_gid)
+            file.flush()
+            written.replace(path)
+        except BaseException:
+            written.unlink(missing_ok=True)
+            raise

@@ -17,6 +17,11 @@ KEEPALIVE = 30
 
 VERSIONS = {"3.1.1": MQTTv311, "5": MQTTv5}
 
+_FORM = (
+    "MQTT_URL must read mqtt://user:password@host:port, with ?version=3.1.1 or 5 if need be. "
+    "Write / in a password as %2F."
+)
+
 
 class BadURL(ValueError):
     """MQTT_URL says something that we do not understand."""
@@ -41,15 +46,18 @@ class Address:
 
 def parse(url: str) -> Address:
     """`mqtt://user:password@host:port?version=5`, or `mqtts`. Raises `BadURL`."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        # What it says may quote the password.
+        raise BadURL(_FORM) from None
     version = parse_qs(parts.query).get("version", ["5"])[-1]
     if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname or version not in VERSIONS:
-        raise BadURL(
-            "MQTT_URL must read mqtt://user:password@host:port, with ?version=3.1.1 or 5 if need be."
-        )
+        raise BadURL(_FORM)
     tls = parts.scheme == "mqtts"
     user, password = (unquote(part) if part else None for part in (parts.username, parts.password))
-    return Address(parts.hostname, parts.port or (8883 if tls else 1883), tls, user, password, version)
+    return Address(parts.hostname, port or (8883 if tls else 1883), tls, user, password, version)
 
 
 def client(address: Address, client_id: str, manual_ack: bool = False) -> Client:

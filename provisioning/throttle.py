@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 
 INTERVAL = timedelta(seconds=1)
 BURST = 10
+JUMP = timedelta(minutes=5)
+"""Further ahead is no memory of many requests: a gateway's clock was set back, for which no device shall wait."""
 
 
 def take(next_at: datetime | None, received: datetime) -> tuple[datetime, int]:
@@ -14,6 +16,8 @@ def take(next_at: datetime | None, received: datetime) -> tuple[datetime, int]:
 
     `next_at` is when the next `get` would be on time if all were evenly spread; None for a device's first.
     """
+    if next_at is not None and next_at - received > JUMP:
+        next_at = None
     on_time = max(next_at or received, received)
     ahead = on_time - received
     if ahead > INTERVAL * (BURST - 1):

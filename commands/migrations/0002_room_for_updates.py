@@ -1,6 +1,7 @@
-"""Leaves room in PostgreSQL's pages: a command and a device are updated a few times soon after they were made.
+"""What PostgreSQL needs beside the tables. Room in its pages: a command and a device are updated a few times soon after they were made.
 
-An update that finds room in its row's page, and changes no indexed column, touches no index (HOT).
+an update that finds room in its row's page, and changes no indexed column, touches no index (HOT). And an index
+of a few pages by which housekeeping finds old timeline entries.
 """
 
 from django.db import migrations
@@ -12,12 +13,14 @@ def leave_room(apps, schema_editor):
     if schema_editor.connection.vendor == "postgresql":
         for table, percent in FILL.items():
             schema_editor.execute(f"ALTER TABLE {table} SET (fillfactor = {percent})")
+        schema_editor.execute("CREATE INDEX timeline_age ON devices_timelineentry USING brin (at)")
 
 
 def fill_up(apps, schema_editor):
     if schema_editor.connection.vendor == "postgresql":
         for table in FILL:
             schema_editor.execute(f"ALTER TABLE {table} RESET (fillfactor)")
+        schema_editor.execute("DROP INDEX timeline_age")
 
 
 class Migration(migrations.Migration):

@@ -30,6 +30,10 @@ class NotStarted(Exception):
 class Part(Protocol):
     """Something that runs until it is stopped."""
 
+    @property
+    def ended(self) -> str | None:
+        """Its name, if it is not running any more."""
+
     def stop(self) -> None:
         """Returns when it has ended."""
 
@@ -41,6 +45,11 @@ class _Thread:
         self._end = end
         self._thread = threading.Thread(target=run, name=name, daemon=True)
         self._thread.start()
+
+    @property
+    def ended(self) -> str | None:
+        """Its name, if it is not running any more."""
+        return None if self._thread.is_alive() else self._thread.name
 
     def stop(self) -> None:
         """Makes `run` return and waits for it."""
@@ -85,8 +94,14 @@ def gateway(made: Gateway) -> Part:
 
 
 def web(host: str, port: int) -> Part:
-    """The web part. Raises `OSError` where the address is taken."""
-    server = web_server(host, port)
+    """The web part. Raises `NotStarted` where it cannot listen."""
+    try:
+        server = web_server(host, port)
+    except OSError as error:
+        raise NotStarted(
+            f"--http {host}:{port} cannot be listened on ({error.strerror}). Stop what listens there, or give "
+            "another address."
+        ) from error
     return _Thread("web", server.run, server.close)
 
 

@@ -64,6 +64,10 @@ def test_a_refused_get_costs_nothing() -> None:
         assert (next_at, wait) == (NOW + 60 * SECOND, 51)
 
 
+def test_nobody_waits_for_a_clock_that_was_set_back() -> None:
+    assert take(NOW + 3600 * SECOND, NOW) == (NOW + SECOND, 0)
+
+
 @given(st.lists(st.integers(0, 30_000), min_size=2, max_size=40))
 def test_stamps_out_of_order_give_nobody_more(stamps: list[int]) -> None:
     next_at: datetime | None = None

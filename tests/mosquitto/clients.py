@@ -27,6 +27,7 @@ class Session:
     ) -> None:
         self.answer: ReasonCode | None = None
         self.heard: list[tuple[str, bytes]] = []
+        self.client_id = client_id
         self._port = port
         self._five = version == "5"
         self._answered, self._over = threading.Event(), threading.Event()

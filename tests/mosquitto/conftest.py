@@ -52,7 +52,8 @@ class Installation:
 
     def gateway(self, *filters: str) -> AbstractContextManager[Session]:
         """Somebody signed in with the service's own account."""
-        return signed_in(self.broker.ports[SERVICE], "gateway", PASSWORD, filters=filters)
+        client_id = f"keyseed-gateway-{secrets.token_hex(8)}"
+        return signed_in(self.broker.ports[SERVICE], "gateway", PASSWORD, client_id, filters=filters)
 
 
 @dataclass(frozen=True)

@@ -91,12 +91,12 @@ def test_it_says_get_and_results_of_its_own_and_nothing_else(
         "$SYS/broker/clients",
     ]
     for version in ("5", "3.1.1"):
-        with healthy.signed_in(version=version) as session:
-            for topic in [*others, *own]:
-                session.publish(topic)
-                session.publish(topic, qos=0)
-            assert service.hears(*own)
-            assert session.alive
+        for topic in [*others, *own]:
+            for qos in (0, 1):
+                # Mosquitto may end the session of who says what it may not.
+                with healthy.signed_in(version=version) as session:
+                    session.publish(topic, qos=qos)
+    assert service.hears(*own)
     assert set(service.topics()) == set(own)
 
 
@@ -155,7 +155,6 @@ def test_it_hears_its_own_and_nothing_else(
             other.publish(neighbour.topic("json/get"))
             for end in ("json/commands", "notify", "json/rejected"):
                 service.publish(neighbour.topic(end))
-            service.publish("elsewhere")
             assert other.hears(*(neighbour.topic(end) for end in ("json/commands", "notify", "json/rejected")))
             heard = settled(session, healthy, service)
             assert [topic for topic in heard if not topic.startswith(f"{ROOT}/{healthy.id}/")] == []
@@ -193,7 +192,8 @@ def test_nobody_ends_another_ones_session_by_its_client_id(
 ) -> None:
     with healthy.signed_in(healthy.topic("#"), client_id=healthy.id, version=version) as session:
         for stolen in (healthy.id, f"{healthy.id}-2", ""):
-            with neighbour.signed_in(healthy.topic("#"), client_id=stolen, version=version) as thief:
+            filters = (healthy.topic("#"), neighbour.topic("json/accepted"))
+            with neighbour.signed_in(*filters, client_id=stolen, version=version) as thief:
                 service.publish(healthy.topic("notify"))
                 assert settled(thief, neighbour, service) == []
         assert session.hears(healthy.topic("notify"))
@@ -202,8 +202,7 @@ def test_nobody_ends_another_ones_session_by_its_client_id(
 
 def test_a_gateways_session_is_not_ended_by_its_client_id(installation: Installation, healthy: Owned) -> None:
     with installation.gateway(f"{ROOT}/#") as gateway:
-        found = gateway.client._client_id or gateway.client._client_id
-        with healthy.signed_in(client_id=str(found)) as session:
+        with healthy.signed_in(client_id=gateway.client_id) as session:
             session.publish(healthy.topic("json/get"))
             assert gateway.hears(healthy.topic("json/get"))
         assert gateway.alive

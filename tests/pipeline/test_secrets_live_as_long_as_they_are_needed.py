@@ -9,11 +9,11 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from commands import sealing, services
+from commands import services
 from commands.catalogue import MASK
 from commands.models import Command
 from devices import services as device_services
-from provisioning import conversation, housekeeping
+from provisioning import batches, conversation, housekeeping
 from tenants.errors import Refusal
 from tests.pipeline import cast, planted
 from tests.pipeline.cast import PSK, WHO, Device, Said
@@ -123,8 +123,8 @@ def test_once_erased_a_reset_needs_them_again(device: Device) -> None:
 
 def test_a_mask_is_never_served_as_a_secret(device: Device) -> None:
     Command.objects.filter(device_id=device.id).update(secrets=None)
-    with pytest.raises(sealing.Erased):
-        conversation.converse([device.get()])
+    (said,) = cast.heard(batches.handle([device.get()]))
+    assert (said.verb, said.body["code"]) == ("rejected", "INTERNAL")
     assert device.row.status == "READY"
 
 

@@ -74,7 +74,7 @@ class Board:
         self.client.on_subscribe = lambda c, u, m, reasons, p: self._granted.put([r.value for r in reasons])
         self.client.on_message = self._take
         self.client.on_disconnect = self._lost
-        self.client.on_socket_open = lambda c, u, s: s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.client.on_socket_open = _without_delay
 
     def connect(self, subscribe: bool = True, timeout: float = PATIENCE) -> Self:
         """Sign in and subscribe to what is below the device's own topic.
@@ -112,10 +112,18 @@ class Board:
     def say(self, word: str, body: Any, format: str | None = None) -> None:
         """Send `get` or `results`."""
         format = format or self.format
-        payload = body if isinstance(body, bytes) else cbor2.dumps(body) if format == "cbor" else json.dumps(body).encode()
+        payload = (
+            body
+            if isinstance(body, bytes)
+            else cbor2.dumps(body)
+            if format == "cbor"
+            else json.dumps(body).encode()
+        )
         self.publish(f"prov/v1/{self.id}/{format}/{word}", payload)
 
-    def next(self, timeout: float = PATIENCE, *, words: tuple[str, ...] = ("commands", "accepted", "rejected")) -> Down:
+    def next(
+        self, timeout: float = PATIENCE, *, words: tuple[str, ...] = ("commands", "accepted", "rejected")
+    ) -> Down:
         """The next message with one of these words; others are kept."""
         end = time.monotonic() + timeout
         while True:
@@ -175,14 +183,24 @@ class Board:
     def __enter__(self) -> Self:
         return self.connect()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def _take(self, client: mqtt.Client, data: object, message: mqtt.MQTTMessage) -> None:
-        self.heard.put(Down(message.topic, message.payload, message.retain, message.qos, time.monotonic()))
+        self.heard.put(
+            Down(message.topic, bytes(message.payload), message.retain, message.qos, time.monotonic())
+        )
 
     def _lost(self, *_: object) -> None:
         self.lost_at = time.monotonic()
+
+
+def _without_delay(client: mqtt.Client, data: object, stream: object) -> None:
+    """Send small packets at once: a test of latency would else measure Nagle's."""
+    if isinstance(stream, socket.socket):
+        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def ok(id: str, value: Any = None) -> dict[str, Any]:

@@ -1,10 +1,10 @@
 """One `standalone` for all of these tests; those that stop or kill one start their own."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 
+from tests.standalone.board import Board
 from tests.standalone.fleet import Device, define
 from tests.standalone.installation import API_KEY, Installation, manage, settings_of
 from tests.standalone.rest import Owner
@@ -46,3 +46,10 @@ def new_device(service: Installation, owner: Owner) -> Callable[..., Device]:
 def device(new_device: Callable[..., Device]) -> Device:
     """A device with a password and nothing to do."""
     return new_device()
+
+
+@pytest.fixture
+def board(device: Device) -> Iterator[Board]:
+    """The connection of `device` itself."""
+    with device.board() as connected:
+        yield connected

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-PROJECT = Path(os.environ.get("OZ_PROJECT", str(Path(__file__).parents[2])))
+PROJECT = Path(__file__).parents[2]
 API_KEY = "a-key-for-these-tests-of-forty-two-letters"
 # Seconds: a first start migrates a database on a machine that may be busy.
 START = 60.0
@@ -74,7 +74,9 @@ class Installation:
         )
         pairs = ((self.process.stdout, self.out), (self.process.stderr, self.err))
         self._readers = [
-            threading.Thread(target=self._read, args=pair, daemon=True) for pair in pairs if pair[0] is not None
+            threading.Thread(target=self._read, args=pair, daemon=True)
+            for pair in pairs
+            if pair[0] is not None
         ]
         for reader in self._readers:
             reader.start()
@@ -123,7 +125,9 @@ class Installation:
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self.process is not None and self.process.poll() is None:
             self.stop()
 

@@ -69,7 +69,9 @@ class Owner:
             connection.request(method, path, body=raw, headers=said)
             answer = connection.getresponse()
             content = answer.read()
-            return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, content)
+            return Answer(
+                answer.status, {name.lower(): value for name, value in answer.getheaders()}, content
+            )
         finally:
             connection.close()
 
@@ -81,7 +83,9 @@ class Owner:
     def post(self, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
         """POST of JSON, or of nothing."""
         raw = None if body is None else json.dumps(body).encode()
-        return self.send("POST", path, raw, ({"Content-Type": JSON} if raw is not None else {}) | dict(headers or {}))
+        return self.send(
+            "POST", path, raw, ({"Content-Type": JSON} if raw is not None else {}) | dict(headers or {})
+        )
 
     def patch(self, path: str, body: Any) -> Answer:
         """PATCH of JSON."""

@@ -1,4 +1,4 @@
-"""A blocked device gets nothing and nothing of it is stored; a credential that is gone lets nobody in (API.md, Devices)."""
+"""Who is blocked gets nothing and is not heard; a credential that is gone lets nobody in (API.md, Devices)."""
 
 import time
 
@@ -55,7 +55,9 @@ def test_what_a_blocked_device_says_is_not_stored_and_is_taken_after_unblocking(
     correlation = board.get()["commands"][0]["id"]
     device.owner.post(f"{device.path}/block").made()
     board.client.publish(
-        f"prov/v1/{device.id}/json/results", b'{"results": [{"id": "%s", "ok": true}]}' % correlation.encode(), 1
+        f"prov/v1/{device.id}/json/results",
+        b'{"results": [{"id": "%s", "ok": true}]}' % correlation.encode(),
+        1,
     )
     board.wait_until_lost(LIVE)
     board.close()

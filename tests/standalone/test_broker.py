@@ -1,6 +1,7 @@
 """The broker lets a device in as itself, to its own topics, and nobody else to anything (WIRE 1)."""
 
 import queue
+import socket
 import time
 import uuid
 from collections.abc import Callable
@@ -10,7 +11,7 @@ import pytest
 
 from tests.standalone import packets
 from tests.standalone.board import Board, Refused
-from tests.standalone.fleet import Device, config
+from tests.standalone.fleet import Device, config, define
 from tests.standalone.installation import Installation
 
 CLEAN, WILL, RETAINED_WILL, PASSWORD, USER = 0x02, 0x04, 0x20, 0x40, 0x80
@@ -20,8 +21,6 @@ IN, OUT = b"\x20\x02\x00\x00", b"\x20\x02\x00"
 
 @pytest.fixture(scope="module")
 def known(service: Installation, owner: Any) -> Device:
-    from tests.standalone.fleet import define
-
     return define(owner, service.mqtt)
 
 
@@ -34,8 +33,12 @@ def test_a_client_id_is_the_devices_own(known: Device, suffix: str) -> None:
     known.board(client_id=known.id + suffix).connect().close()
 
 
-@pytest.mark.parametrize("client_id", ["{id}-", "{id}-" + "z" * 21, "{id}x", "x", "", "{other}", "{other}-a", "{ID}"])
-def test_any_other_client_id_is_refused(known: Device, new_device: Callable[..., Device], client_id: str) -> None:
+@pytest.mark.parametrize(
+    "client_id", ["{id}-", "{id}-" + "z" * 21, "{id}x", "x", "", "{other}", "{other}-a", "{ID}"]
+)
+def test_any_other_client_id_is_refused(
+    known: Device, new_device: Callable[..., Device], client_id: str
+) -> None:
     other = new_device()
     name = client_id.format(id=known.id, other=other.id, ID=known.id.upper())
     outcome = packets.tell(known.mqtt, packets.connect(SIGN_IN, name, known.id, known.secret))
@@ -53,8 +56,18 @@ def test_another_device_cannot_take_over_a_session(new_device: Callable[..., Dev
 
 @pytest.mark.parametrize(
     ("user", "secret"),
-    [("{id}", "wrong"), ("{id}", ""), ("{id}", "{secret} "), ("{ID}", "{secret}"), ("{other}", "{secret}"), ("", "")]
-    + [("gateway", ""), ("admin", "admin"), ("{id}\0", "{secret}"), ("{id}", "x" * 60_000)],
+    [
+        ("{id}", "wrong"),
+        ("{id}", ""),
+        ("{id}", "{secret} "),
+        ("{ID}", "{secret}"),
+        ("{other}", "{secret}"),
+        ("", ""),
+        ("gateway", ""),
+        ("admin", "admin"),
+        ("{id}\0", "{secret}"),
+        ("{id}", "x" * 60_000),
+    ],
 )
 def test_a_wrong_sign_in_is_refused(known: Device, user: str, secret: str) -> None:
     names = {"id": known.id, "ID": known.id.upper(), "other": str(uuid.uuid4()), "secret": known.secret}
@@ -91,11 +104,29 @@ def test_another_version_of_mqtt_is_refused_by_its_code(known: Device, level: in
 
 @pytest.mark.parametrize(
     "filter",
-    ["#", "+/#", "prov/#", "prov/v1/#", "prov/v1/+/#", "prov/v1/+/json/commands", "prov/+/{id}/#", "+/+/{id}/#"]
-    + ["prov/v1/{other}/#", "prov/v1/{other}/json/commands", "prov/v1/{ID}/#", "$SYS/#", "$SYS/broker/uptime"]
-    + ["$share/g/prov/v1/{id}/#", "$share/g/prov/v1/+/+/get", "$share/gateway/prov/v1/+/+/results", "$share/g/#"],
+    [
+        "#",
+        "+/#",
+        "prov/#",
+        "prov/v1/#",
+        "prov/v1/+/#",
+        "prov/v1/+/json/commands",
+        "prov/+/{id}/#",
+        "+/+/{id}/#",
+        "prov/v1/{other}/#",
+        "prov/v1/{other}/json/commands",
+        "prov/v1/{ID}/#",
+        "$SYS/#",
+        "$SYS/broker/uptime",
+        "$share/g/prov/v1/{id}/#",
+        "$share/g/prov/v1/+/+/get",
+        "$share/gateway/prov/v1/+/+/results",
+        "$share/g/#",
+    ],
 )
-def test_a_foreign_filter_is_not_granted(known: Device, new_device: Callable[..., Device], filter: str) -> None:
+def test_a_foreign_filter_is_not_granted(
+    known: Device, new_device: Callable[..., Device], filter: str
+) -> None:
     other = new_device()
     board = known.board(client_id=f"{known.id}-f").connect(subscribe=False)
     try:
@@ -241,8 +272,6 @@ def test_a_device_is_heard_once_it_was_put_out(device: Device) -> None:
 
 
 def test_connections_that_say_nothing_do_not_keep_devices_out(service: Installation, device: Device) -> None:
-    import socket
-
     idle = [socket.create_connection(("127.0.0.1", service.mqtt)) for _ in range(200)]
     try:
         for one in idle[:100]:

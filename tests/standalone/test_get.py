@@ -9,12 +9,6 @@ from tests.standalone.board import Board, failed, ok
 from tests.standalone.fleet import FINISHED, Device, config, key_generation
 
 
-@pytest.fixture
-def board(device: Device) -> Board:
-    with device.board() as connected:
-        yield connected
-
-
 def types(answer: dict[str, Any]) -> list[str]:
     return [command["type"] for command in answer["commands"]]
 
@@ -46,7 +40,9 @@ def test_unanswered_commands_are_served_again_with_the_same_ids(device: Device, 
     assert first["commands"] == second["commands"]
 
 
-def test_at_most_ten_come_if_no_limit_is_given_and_pending_counts_the_rest(device: Device, board: Board) -> None:
+def test_at_most_ten_come_if_no_limit_is_given_and_pending_counts_the_rest(
+    device: Device, board: Board
+) -> None:
     device.add(*[config()] * 20)
     answer = board.get()
     assert (len(answer["commands"]), answer["pending"]) == (10, 10)
@@ -70,7 +66,9 @@ def test_what_was_answered_does_not_come_again_and_the_rest_follows(device: Devi
 
 @pytest.mark.parametrize("size", [512, 513, 700, 1000, 2000, 8192])
 @pytest.mark.parametrize("format", ["json", "cbor"])
-def test_an_answer_fits_what_the_device_can_take(device: Device, board: Board, size: int, format: str) -> None:
+def test_an_answer_fits_what_the_device_can_take(
+    device: Device, board: Board, size: int, format: str
+) -> None:
     device.add(*[config("ключ", "é" * 60)] * 20)
     down = board.ask("get", {"rxMaxSize": size, "limit": 20, "id": "i" * 64}, format)
     assert len(down.payload) <= size
@@ -110,7 +108,9 @@ def test_a_command_that_is_larger_than_any_message_fails_at_the_head(device: Dev
     assert device.command(big)["error"]["code"] == "TOO_LARGE"
 
 
-def test_a_command_that_the_device_cannot_do_fails_once_it_is_at_the_head(device: Device, board: Board) -> None:
+def test_a_command_that_the_device_cannot_do_fails_once_it_is_at_the_head(
+    device: Device, board: Board
+) -> None:
     first, second, third = device.add(config(), key_generation(), FINISHED)
     answer = board.get(types=["config", "finished"])
     assert types(answer) == ["config"]

@@ -1,4 +1,4 @@
-"""The same `Idempotency-Key` makes one thing, however often and however concurrently it is sent (API.md, Conventions)."""
+"""The same `Idempotency-Key` makes one thing, however often and concurrently it is sent (API.md, Conventions)."""
 
 import threading
 import uuid

@@ -5,17 +5,21 @@ import signal
 import socket
 import stat
 import subprocess
-import threading
+import sys
 import time
+from collections.abc import Iterator
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
-from tests.standalone.board import Board, Refused, ok
-from tests.standalone.fleet import FINISHED, Device, config, define
-from tests.standalone.installation import API_KEY, Installation
+from tests.standalone import material
+from tests.standalone.board import ok
+from tests.standalone.crowd import TAG, Crowd
+from tests.standalone.fleet import Device, define
+from tests.standalone.installation import API_KEY, PROJECT, Installation, environment
 from tests.standalone.rest import Owner
 
 # Seconds, on a machine that does other things too.
@@ -58,7 +62,12 @@ def test_the_admin_login_works_and_shows_no_secret(service: Installation) -> Non
     cookie = (answer.getheader("set-cookie") or "").split(";")[0]
     token = re.search(rb'name="csrfmiddlewaretoken" value="(\w+)"', answer.read())
     assert token is not None
-    form = {"username": name, "password": password, "csrfmiddlewaretoken": token[1].decode(), "next": "/admin/"}
+    form = {
+        "username": name,
+        "password": password,
+        "csrfmiddlewaretoken": token[1].decode(),
+        "next": "/admin/",
+    }
     headers = {"Cookie": cookie, "Content-Type": "application/x-www-form-urlencoded"}
     connection.request("POST", "/admin/login/", urlencode(form), headers)
     answer = connection.getresponse()
@@ -77,7 +86,22 @@ def test_no_secret_of_a_device_is_ever_logged(service: Installation, device: Dev
     assert device.secret not in said
 
 
-def test_a_second_standalone_on_the_folder_is_refused_and_the_first_goes_on(service: Installation, owner: Owner) -> None:
+def test_no_secret_lies_in_the_folder_in_the_clear(service: Installation, device: Device) -> None:
+    secret, password = "facade0ff1ce" * 4, "a passphrase that is found nowhere else"
+    key = material.encrypted(ec.generate_private_key(ec.SECP256R1()), password)
+    device.add({"preSharedKey": {"secTag": 1, "identity": "i", "secret": secret}})
+    device.add({"clientPrivateKey": {"secTag": 1, "content": key, "password": password}})
+    middle = key.splitlines()[2]
+    for path in service.folder.iterdir():
+        content = path.read_bytes()
+        for text in (secret, password, middle, device.secret, API_KEY):
+            assert text.encode() not in content, path
+        assert bytes.fromhex(secret) not in content, path
+
+
+def test_a_second_standalone_on_the_folder_is_refused_and_the_first_goes_on(
+    service: Installation, owner: Owner
+) -> None:
     second = Installation(service.folder)
     second.launch()
     assert second.process is not None
@@ -105,10 +129,6 @@ def test_a_port_in_use_is_told(tmp_path: Path, which: str) -> None:
 
 
 def refused(tmp_path: Path, *arguments: str) -> str:
-    import sys
-
-    from tests.standalone.installation import PROJECT, environment
-
     command = [sys.executable, "manage.py", "standalone", *arguments]
     done = subprocess.run(
         command, cwd=PROJECT, env=environment(), capture_output=True, text=True, timeout=60, check=False
@@ -118,7 +138,9 @@ def refused(tmp_path: Path, *arguments: str) -> str:
     return done.stderr
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "nonsense", "127.0.0.1:x", "127.0.0.1:99999", ":", "127.0.0.1:-1"])
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1", "nonsense", "127.0.0.1:x", "127.0.0.1:99999", ":", "127.0.0.1:-1"]
+)
 def test_an_address_that_is_none_is_told(tmp_path: Path, address: str) -> None:
     assert "--http" in refused(tmp_path, "--data", str(tmp_path / "data"), "--http", address)
 
@@ -130,7 +152,7 @@ def test_a_folder_that_cannot_be_one_is_told(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """An installation for the tests that stop or kill one."""
     with Installation(tmp_path_factory.mktemp("life") / "data", api_key=None) as running:
         yield running
@@ -142,84 +164,31 @@ def keyholder(own: Installation) -> Owner:
     return Owner(own.http, line.split()[-1])
 
 
-def test_a_first_start_makes_a_key_that_is_told_in_the_file_alone(own: Installation, keyholder: Owner) -> None:
+def test_a_first_start_makes_a_key_that_is_told_in_the_file_alone(
+    own: Installation, keyholder: Owner
+) -> None:
     assert keyholder.get("/v1/tenant").made()["name"] == "default"
     assert str(keyholder.key) not in own.said()
 
 
 def test_what_was_acknowledged_is_there_after_a_kill(own: Installation, keyholder: Owner) -> None:
-    """Devices answer and an owner posts while the process is killed; both then repeat what was not answered."""
-    devices = [define(keyholder, own.mqtt) for _ in range(8)]
-    for device in devices:
-        device.add(*[config(str(number)) for number in range(9)], FINISHED)
-    stored: dict[str, list[str]] = {device.id: [] for device in devices}
-    posted: list[str] = []
-    stop = threading.Event()
-
-    def work(device: Device) -> None:
-        try:
-            with device.board() as board:
-                for command in board.get()["commands"]:
-                    if stop.is_set():
-                        return
-                    down = ask_briefly(board, command["id"])
-                    stored[device.id] += [id for id, word in down.items() if word in ("stored", "duplicate")]
-                    time.sleep(0.02)
-        except (Refused, AssertionError, OSError, RuntimeError, ValueError):
-            return
-
-    def post() -> None:
-        extra = define_quietly(keyholder, own.mqtt)
-        while extra is not None and not stop.is_set():
-            try:
-                posted.append(keyholder.post("/v1/claimed-devices", {"tags": ["killed"]}).made()["id"])
-            except (OSError, AssertionError):
-                return
-
-    threads = [threading.Thread(target=work, args=(device,)) for device in devices]
-    threads.append(threading.Thread(target=post))
-    for thread in threads:
-        thread.start()
+    crowd = Crowd(keyholder, own.mqtt).start()
     time.sleep(0.35)
     assert own.process is not None
-    own.process.send_signal(signal.SIGKILL)
+    own.process.kill()
     own.process.wait()
-    stop.set()
-    for thread in threads:
-        thread.join()
+    crowd.stop()
     own.stop()
     own.start()
-    assert sum(len(ids) for ids in stored.values()) > 0
-    assert posted
-    assert set(posted) <= {device["id"] for device in keyholder.all("/v1/claimed-devices", tag="killed")}
-    for device in devices:
-        for id in stored[device.id]:
-            assert device.states(id.split(".")[0]) == ["SUCCEEDED"]
+    assert crowd.stored
+    assert crowd.defined
+    assert set(crowd.defined) <= {device["id"] for device in keyholder.all("/v1/claimed-devices", tag=TAG)}
+    for device, correlation in crowd.stored:
+        assert device.states(correlation.split(".")[0]) == ["SUCCEEDED"]
+    for device in crowd.devices:
         with device.board() as board:
-            for command in board.get(limit=20)["commands"]:
-                board.results(ok(command["id"]))
+            board.results(*(ok(command["id"]) for command in board.get(limit=20)["commands"]))
         assert device.status == "PROVISIONED"
-
-
-def ask_briefly(board: Board, correlation: str) -> dict[str, str]:
-    import queue
-
-    board.client.publish(
-        f"prov/v1/{board.id}/json/results",
-        b'{"results": [{"id": "%s", "ok": true}]}' % correlation.encode(),
-        1,
-    )
-    try:
-        return dict(board.next(1.0).body["results"])
-    except queue.Empty as error:
-        raise OSError("no answer") from error
-
-
-def define_quietly(owner: Owner, mqtt: int) -> Device | None:
-    try:
-        return define(owner, mqtt)
-    except (OSError, AssertionError):
-        return None
 
 
 def test_ctrl_c_ends_it_within_seconds_with_code_0_and_leaves_nothing_running(
@@ -233,7 +202,10 @@ def test_ctrl_c_ends_it_within_seconds_with_code_0_and_leaves_nothing_running(
         assert board.wait_until_lost(1) is not None
     assert "Traceback" not in own.said()
     for port in (own.http, own.mqtt):
-        with pytest.raises(OSError, match="refused"), socket.create_connection(("127.0.0.1", port), timeout=2):
+        with (
+            pytest.raises(OSError, match="refused"),
+            socket.create_connection(("127.0.0.1", port), timeout=2),
+        ):
             pass
 
 
@@ -245,7 +217,7 @@ def test_a_later_start_tells_nothing_again_keeps_everything_and_takes_another_ke
     own.start()
     assert own.first_start() == before
     assert not any("login" in line.lower() for line in own.out)
-    assert len(keyholder.all("/v1/claimed-devices", tag="killed")) > 0
+    assert len(keyholder.all("/v1/claimed-devices", tag=TAG)) > 0
     assert Owner(own.http, API_KEY).get("/v1/tenant").status == 200
 
 
@@ -260,7 +232,9 @@ def test_sigterm_ends_it_too_while_a_browser_holds_a_connection(own: Installatio
     assert "Traceback" not in own.said()
 
 
-def test_a_first_start_that_was_killed_does_no_harm_and_ctrl_c_works_as_soon_as_it_is_ready(tmp_path: Path) -> None:
+def test_a_first_start_that_was_killed_does_no_harm_and_ctrl_c_works_as_soon_as_it_is_ready(
+    tmp_path: Path,
+) -> None:
     installation = Installation(tmp_path / "data")
     process = installation.launch()
     time.sleep(0.6)

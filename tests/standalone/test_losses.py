@@ -35,6 +35,8 @@ def test_a_command_served_ten_times_is_given_up_and_a_late_success_still_counts(
         command = device.command(first)
         assert (command["error"]["code"], command["deliveries"]) == ("DELIVERY_EXHAUSTED", 10)
         assert (device.status, device.states(second)) == ("ERROR", ["PENDING"])
+        assert board.results(failed(correlation))["results"] == {correlation: "conflict"}
+        assert device.command(first)["error"]["code"] == "DELIVERY_EXHAUSTED"
         assert board.results(ok(correlation))["results"] == {correlation: "stored"}
         assert (device.status, device.states(first)) == ("PROVISIONING", ["SUCCEEDED"])
         assert board.results(ok(correlation))["results"] == {correlation: "duplicate"}
@@ -62,7 +64,9 @@ def test_each_serving_counts_as_one_delivery(device: Device) -> None:
 def test_requests_that_were_under_way_together_count_once(service: Any, device: Device) -> None:
     (id,) = device.add(config())
     hello = packets.connect(0xC2, device.id, device.id, device.secret)
-    several = b"".join(packets.publish(f"prov/v1/{device.id}/json/get", b"{}", number) for number in range(1, 9))
+    several = b"".join(
+        packets.publish(f"prov/v1/{device.id}/json/get", b"{}", number) for number in range(1, 9)
+    )
     packets.tell(service.mqtt, hello + several, within=0.5)
     # The first may have been answered before the others were read; those then came together.
     assert 1 <= device.command(id)["deliveries"] <= 2
@@ -156,7 +160,9 @@ def test_a_device_on_a_bad_network_is_provisioned(new_device: Callable[..., Devi
                 board.results(ok(command["id"]))
     assert set(device.states(*ids)) == {"SUCCEEDED"}
     answered = [entry for entry in device.owner.all(f"{device.path}/timeline") if entry["kind"] == "answered"]
-    stored = [id for entry in answered for id, word in entry["data"].get("results", {}).items() if word == "stored"]
+    stored = [
+        id for entry in answered for id, word in entry["data"].get("results", {}).items() if word == "stored"
+    ]
     assert sorted(stored) == sorted(f"{id}.0" for id in ids)
 
 

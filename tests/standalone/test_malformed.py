@@ -1,13 +1,15 @@
 """A message that is wrong gets one `rejected` that says why, stores nothing, and stops nobody (WIRE 4)."""
 
-import struct
+import json
 from typing import Any
 
 import cbor2
 import pytest
 
-from tests.standalone.board import Board, failed, ok
-from tests.standalone.fleet import Device, config
+from tests.standalone.board import Board, ok
+from tests.standalone.fleet import config, define
+from tests.standalone.garbage import BAD_CBOR, BAD_JSON
+from tests.standalone.shapes import BAD_GET, BAD_RESULTS
 
 WORDS = {"MALFORMED", "TOO_LARGE"}
 
@@ -19,173 +21,6 @@ def nested(depth: int) -> Any:
     return value
 
 
-def deep_cbor(depth: int) -> bytes:
-    return b"\xa1\x61x" + b"\x81" * depth + b"\x01"
-
-
-BAD_JSON = [
-    b" ",
-    b"x",
-    b"{",
-    b"null",
-    b"[]",
-    b'"text"',
-    b"1",
-    b"{}{}",
-    b"{} x",
-    b"{}\0",
-    b"\xef\xbb\xbf{}",
-    b"\xff\xfe{\0}\0",
-    b'{"id": "\xff"}',
-    b'{"id": "\xed\xa0\x80"}',
-    b'{"id": "\\ud800"}',
-    b'{"id": "a\\u0000b"}',
-    b'{"id": "a\0b"}',
-    b'{"x": "\\u0000"}',
-    b'{"\\u0000": 1}',
-    b'{"\\ud800": 1}',
-    b'{"id": "a", "id": "a"}',
-    b'{"x": {"y": 1, "y": 1}}',
-    b'{"x": NaN}',
-    b'{"x": Infinity}',
-    b'{"x": -Infinity}',
-    b'{"x": 1e999}',
-    b'{"x": ' + b"9" * 400 + b"}",
-    b'{"x": ' + b"9" * 60_000 + b"}",
-    b'{"x": ' + b"[" * 20 + b"]" * 20 + b"}",
-    b'{"x": ' + b"[" * 30_000 + b"]" * 30_000 + b"}",
-    b"[" * 65_000,
-    b'{"x":' * 12_000,
-    b"{'id': 'a'}",
-    b'{"id": "a",}',
-    b'{id: "a"}',
-    b'{"x": 01}',
-    b'{"x": +1}',
-    b"\x1f\x8b\x08\x00",
-]
-BAD_CBOR = [
-    b"\xff",
-    b"\x80",
-    b"\xf6",
-    b"\x61a",
-    b"\x01",
-    b"\xa1",
-    b"\xbf",
-    b"\xa0\xa0",
-    b"\xa0\x00",
-    b"\xa1\x62id",
-    b"\xa2\x62id\x61a\x62id\x61b",
-    b"\xa1\x61x\xa2\x61y\x01\x61y\x02",
-    b"\xa1\x01\x61a",
-    b"\xa1\x61x\xa1\x01\x02",
-    b"\xa1\x42id\x61a",
-    b"\xa1\x62id\x41a",
-    b"\xa1\x61x\x41a",
-    b"\xa1\x61x\xc0\x61a",
-    b"\xd9\xd9\xf7\xa0",
-    b"\xa1\x61x\xc2\x49" + b"\x01" * 9,
-    b"\xa1\x61x\xd8\x1c\x81\xd8\x1d\x00",
-    b"\xa1\x61x\xd9\x01\x00\x80",
-    b"\xa1\x61x\xf9\x7e\x00",
-    b"\xa1\x61x\xf9\x7c\x00",
-    b"\xa1\x61x\xfb" + struct.pack(">d", float("-inf")),
-    b"\xa1\x61x\xfb" + struct.pack(">d", float("nan")),
-    b"\xa1\x62id\x62a\x00",
-    b"\xa1\x62id\x61\xff",
-    b"\xa1\x62id\x63\xed\xa0\x80",
-    b"\xa1\x61x\x7f\x61a\x41b\xff",
-    b"\xa1\x61x\x1c",
-    b"\xbb\xff\xff\xff\xff\xff\xff\xff\xff",
-    b"\x9b\x00\x00\x00\xff\xff\xff\xff\xff",
-    b"\xa1\x62id\x7b\x7f\xff\xff\xff\xff\xff\xff\xff",
-    b"\xa1\x62id\x5b\x7f\xff\xff\xff\xff\xff\xff\xff",
-    b"\xa1\x61x\x3b\xff\xff\xff\xff\xff\xff\xff\xff",
-    deep_cbor(9),
-    deep_cbor(60_000),
-    b"\xa1\x61x" + b"\x9f" * 30_000,
-    b"\xa1" * 60_000,
-    b"\xd8\x1c" * 30_000,
-]
-# Not only in what the wire knows, but with nothing wrong about how it is written.
-BAD_GET: list[Any] = [
-    {"id": 1},
-    {"id": "x" * 65},
-    {"id": True},
-    {"id": ["a"]},
-    {"id": {"a": "b"}},
-    {"after": 1},
-    {"after": ["a"]},
-    {"limit": 0},
-    {"limit": 21},
-    {"limit": -1},
-    {"limit": 1.5},
-    {"limit": "5"},
-    {"limit": True},
-    {"limit": 10**12},
-    {"limit": [1]},
-    {"rxMaxSize": 511},
-    {"rxMaxSize": 0},
-    {"rxMaxSize": -1},
-    {"rxMaxSize": "8192"},
-    {"rxMaxSize": 600.5},
-    {"rxMaxSize": True},
-    {"txMaxSize": "x"},
-    {"txMaxSize": -1},
-    {"txMaxSize": []},
-    {"types": "config"},
-    {"types": [1]},
-    {"types": {"config": True}},
-    {"types": [["config"]]},
-    {"client": []},
-    {"client": "x"},
-    {"client": {"a": 1}},
-    {"client": {"a": None}},
-    {"client": {"a": {"b": "c"}}},
-    {"client": {"a": "x" * 65}},
-    {"client": {"x" * 65: "a"}},
-    {"client": {str(number): "x" for number in range(17)}},
-]
-GOOD = "00000000-0000-4000-8000-000000000000.0"
-BAD_RESULTS: list[Any] = [
-    {},
-    {"results": None},
-    {"results": {}},
-    {"results": "x"},
-    {"results": [1]},
-    {"results": ["x"]},
-    {"results": [None]},
-    {"results": [[]]},
-    {"results": [{}]},
-    {"results": [{"ok": True}]},
-    {"results": [{"id": 1, "ok": True}]},
-    {"results": [{"id": None, "ok": True}]},
-    {"results": [{"id": GOOD}]},
-    {"results": [{"id": GOOD, "ok": 1}]},
-    {"results": [{"id": GOOD, "ok": "true"}]},
-    {"results": [{"id": GOOD, "ok": None}]},
-    {"results": [{"id": GOOD, "ok": False}]},
-    {"results": [{"id": GOOD, "ok": False, "error": None}]},
-    {"results": [{"id": GOOD, "ok": False, "error": "no"}]},
-    {"results": [{"id": GOOD, "ok": False, "error": {}}]},
-    {"results": [{"id": GOOD, "ok": False, "error": {"code": 1}}]},
-    {"results": [{"id": GOOD, "ok": False, "error": {"message": "x"}}]},
-    {"results": [failed(GOOD, 2**31)]},
-    {"results": [failed(GOOD, -(2**31) - 1)]},
-    {"results": [failed(GOOD, 2**70)]},
-    {"results": [failed(GOOD, 1.5)]},  # type: ignore[arg-type]
-    {"results": [failed(GOOD, True)]},
-    {"results": [failed(GOOD, "3")]},  # type: ignore[arg-type]
-    {"results": [failed(GOOD, 1, "x" * 1025)]},
-    {"results": [failed(GOOD, 1, 7)]},  # type: ignore[arg-type]
-    {"results": [ok(GOOD, 1)]},
-    {"results": [ok(GOOD, [])]},
-    {"results": [ok(GOOD, True)]},
-    {"results": [ok(GOOD), {"id": GOOD}]},
-    {"id": 7, "results": []},
-    {"id": "x" * 65, "results": []},
-]
-
-
 class Fresh:
     """Devices for many small tests: a new one whenever the last may soon be throttled."""
 
@@ -194,8 +29,6 @@ class Fresh:
         self.board: Board | None = None
 
     def take(self) -> Board:
-        from tests.standalone.fleet import define
-
         if self.board is None or self.uses >= 9:
             self.close()
             self.uses = 0
@@ -253,8 +86,6 @@ def test_results_of_the_wrong_shape_are_malformed(fresh: Fresh, body: Any, forma
 
 
 def encoded(body: Any, format: str) -> bytes:
-    import json
-
     return cbor2.dumps(body) if format == "cbor" else json.dumps(body).encode()
 
 

@@ -2,6 +2,7 @@
 
 import queue
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -37,7 +38,7 @@ def test_many_changes_notify_at_most_once_a_second_and_the_last_is_told(device: 
             device.add(config(str(number)))
         found = [down for down in board.silence(2.5) if down.word == "notify"]
         assert 1 <= len(found) <= 3
-        assert all(later.at - sooner.at > 0.9 for sooner, later in zip(found, found[1:], strict=False))
+        assert all(later.at - sooner.at > 0.9 for sooner, later in pairwise(found))
         assert found[-1].body["pending"] == 8
 
 

@@ -18,7 +18,10 @@ METHODS = {"get", "post", "put", "patch", "delete"}
 @pytest.fixture(scope="module")
 def document(owner: Owner) -> dict[str, Any]:
     answer = owner.get("/v1/openapi.json")
-    assert answer.headers["content-type"].split(";")[0] in ("application/json", "application/vnd.oai.openapi+json")
+    assert answer.headers["content-type"].split(";")[0] in (
+        "application/json",
+        "application/vnd.oai.openapi+json",
+    )
     return dict(answer.made())
 
 
@@ -35,8 +38,7 @@ def faults(document: dict[str, Any], schema: dict[str, Any], value: Any, at: str
     """What of a value the schema does not allow: the part of JSON Schema that the document uses."""
     schema = resolved(document, schema)
     if value is None:
-        if not schema.get("nullable") and schema.get("type") != "null":
-            yield f"{at}: null is not allowed"
+        yield from () if schema.get("nullable") else (f"{at}: null is not allowed",)
         return
     for inner in schema.get("allOf", []):
         yield from faults(document, inner, value, at)
@@ -44,7 +46,14 @@ def faults(document: dict[str, Any], schema: dict[str, Any], value: Any, at: str
         yield f"{at}: matches not exactly one of oneOf: {str(value)[:200]}"
     if "enum" in schema and value not in schema["enum"]:
         yield f"{at}: {value!r} is not in {schema['enum']}"
-    kinds = {"object": dict, "array": list, "string": str, "integer": int, "number": int | float, "boolean": bool}
+    kinds = {
+        "object": dict,
+        "array": list,
+        "string": str,
+        "integer": int,
+        "number": int | float,
+        "boolean": bool,
+    }
     kind = schema.get("type")
     if kind is not None and (not isinstance(value, kinds[kind]) or (kind == "integer" and value is True)):
         yield f"{at}: {value!r} is no {kind}"
@@ -57,7 +66,9 @@ def faults(document: dict[str, Any], schema: dict[str, Any], value: Any, at: str
         yield f"{at}: {value} is out of range"
 
 
-def object_faults(document: dict[str, Any], schema: dict[str, Any], value: dict[str, Any], at: str) -> Iterator[str]:
+def object_faults(
+    document: dict[str, Any], schema: dict[str, Any], value: dict[str, Any], at: str
+) -> Iterator[str]:
     properties = schema.get("properties", {})
     for name in schema.get("required", []):
         if name not in value:
@@ -100,7 +111,9 @@ def test_the_document_is_well_formed(document: dict[str, Any]) -> None:
         assert resolved(document, {"$ref": reference}) is not None
 
 
-def test_every_operation_declares_its_path_parameters_its_answers_and_its_key(document: dict[str, Any]) -> None:
+def test_every_operation_declares_its_path_parameters_its_answers_and_its_key(
+    document: dict[str, Any],
+) -> None:
     import re
 
     schemes = document["components"]["securitySchemes"]
@@ -135,7 +148,9 @@ def answered(document: dict[str, Any], method: str, path: str, status: int) -> d
     return None if content is None else content["schema"]
 
 
-def test_what_is_answered_is_what_the_document_says(document: dict[str, Any], device: Device, owner: Owner) -> None:
+def test_what_is_answered_is_what_the_document_says(
+    document: dict[str, Any], device: Device, owner: Owner
+) -> None:
     first, key, psk, last = device.add(config(), key_generation(), preshared(), FINISHED)
     with device.board() as board:
         served = [command["id"] for command in board.get()["commands"]]
@@ -149,10 +164,14 @@ def test_what_is_answered_is_what_the_document_says(document: dict[str, Any], de
         ("patch", "/v1/claimed-devices/{device_id}"): {"name": "x"},
         ("post", "/v1/claimed-devices/{device_id}/credentials"): {"kind": "password"},
         ("post", "/v1/claimed-devices/{device_id}/provisioning"): {"request": {"finished": {}}},
-        ("post", "/v1/claimed-devices/{device_id}/provisioning/batch"): {"commands": [{"request": {"finished": {}}}]},
+        ("post", "/v1/claimed-devices/{device_id}/provisioning/batch"): {
+            "commands": [{"request": {"finished": {}}}]
+        },
     }
     wrong = []
-    for method, path, _ in sorted(operations(document), key=lambda found: (found[0] == "delete", found[1] + found[0])):
+    for method, path, _ in sorted(
+        operations(document), key=lambda found: (found[0] == "delete", found[1] + found[0])
+    ):
         url, body = path.format(**names), bodies.get((method, path))
         if method in ("post", "patch"):
             answer = owner.post(url, body) if method == "post" else owner.patch(url, body)
@@ -162,7 +181,9 @@ def test_what_is_answered_is_what_the_document_says(document: dict[str, Any], de
         schema = answered(document, method, path, answer.status)
         if answer.content:
             assert schema is not None, (method, path, answer.status)
-            wrong += [f"{method} {path} {answer.status} {fault}" for fault in faults(document, schema, answer.body)]
+            wrong += [
+                f"{method} {path} {answer.status} {fault}" for fault in faults(document, schema, answer.body)
+            ]
     assert wrong == []
     assert key
     assert psk
@@ -170,11 +191,15 @@ def test_what_is_answered_is_what_the_document_says(document: dict[str, Any], de
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer nonsense"}])
-def test_every_operation_without_a_key_is_401(document: dict[str, Any], owner: Owner, headers: dict[str, str]) -> None:
+def test_every_operation_without_a_key_is_401(
+    document: dict[str, Any], owner: Owner, headers: dict[str, str]
+) -> None:
     names = dict.fromkeys(("device_id", "command_id", "key_id", "credential_id"), str(uuid.uuid4()))
     nobody = Owner(owner.port, None, headers)
     for method, path, _ in operations(document):
-        nobody.send(method.upper(), path.format(**names), b"{}", {"Content-Type": "application/json"}).refused(401)
+        nobody.send(
+            method.upper(), path.format(**names), b"{}", {"Content-Type": "application/json"}
+        ).refused(401)
 
 
 def test_every_body_of_another_shape_is_refused_and_nothing_of_it_breaks(
@@ -188,11 +213,15 @@ def test_every_body_of_another_shape_is_refused_and_nothing_of_it_breaks(
             continue
         for body in junk:
             raw = json.dumps(body).encode()
-            answer = owner.send(method.upper(), path.format(**names), raw, {"Content-Type": "application/json"})
+            answer = owner.send(
+                method.upper(), path.format(**names), raw, {"Content-Type": "application/json"}
+            )
             answer.refused(400)
 
 
-def test_every_property_of_the_wrong_type_is_refused(document: dict[str, Any], device: Device, owner: Owner) -> None:
+def test_every_property_of_the_wrong_type_is_refused(
+    document: dict[str, Any], device: Device, owner: Owner
+) -> None:
     good: dict[str, Any] = {
         "/v1/claimed-devices": {},
         "/v1/claimed-devices/{device_id}/credentials": {"kind": "password"},
@@ -203,12 +232,18 @@ def test_every_property_of_the_wrong_type_is_refused(document: dict[str, Any], d
         content = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]
         schema = resolved(document, content["schema"])
         for name, property in schema["properties"].items():
-            for value in (7.5, True, {"a": 1}, [[]], "\u0007" * 5_000):
+            values: list[Any] = [7.5, True, {"a": 1}, [[]], "\u0007" * 5_000]
+            for value in values:
                 if not list(faults(document, property, value)):
                     continue
                 answer = owner.post(path.format(device_id=device.id), body | {name: value})
                 errors = answer.refused(400)["errors"]
-                assert any(error.split("[")[0].split(".")[0] == name for error in errors), (path, name, value, errors)
+                assert any(error.split("[")[0].split(".")[0] == name for error in errors), (
+                    path,
+                    name,
+                    value,
+                    errors,
+                )
 
 
 def test_people_can_read_the_document(owner: Owner) -> None:

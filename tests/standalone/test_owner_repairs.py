@@ -10,12 +10,6 @@ from tests.standalone.board import Board, failed, ok
 from tests.standalone.fleet import FINISHED, SECRET, Device, config, key_generation, preshared
 
 
-@pytest.fixture
-def board(device: Device) -> Board:
-    with device.board() as connected:
-        yield connected
-
-
 def brought_to(device: Device, board: Board, state: str) -> str:
     """A command in this state, the first of its run."""
     (id,) = device.add(config())
@@ -79,9 +73,13 @@ def test_skipping_erases_the_secret(device: Device) -> None:
 def test_a_reset_whose_secrets_are_gone_needs_them_again(device: Device, board: Board) -> None:
     psk, key = device.add(
         preshared(),
-        {"clientPrivateKey": {
-            "secTag": 1, "content": material.encrypted_key_pem(), "password": material.PASSWORD
-        }},
+        {
+            "clientPrivateKey": {
+                "secTag": 1,
+                "content": material.encrypted_key_pem(),
+                "password": material.PASSWORD,
+            }
+        },
     )
     board.results(*(ok(command["id"]) for command in board.get()["commands"]))
     refused = device.act(psk, "reset").refused(409, "SECRETS_NEEDED")
@@ -96,8 +94,19 @@ def test_a_reset_whose_secrets_are_gone_needs_them_again(device: Device, board: 
 
 @pytest.mark.parametrize(
     "secrets",
-    [{"secret": "odd"}, {"secret": 7}, {"secret": ""}, {}, {"password": "x"}, {"secret": "ff" * 16, "x": "y"}, [], "x", None]
-    + [{"identity": "other", "secret": "ff" * 16}, {"secret": "***"}],
+    [
+        {"secret": "odd"},
+        {"secret": 7},
+        {"secret": ""},
+        {},
+        {"password": "x"},
+        {"secret": "ff" * 16, "x": "y"},
+        [],
+        "x",
+        None,
+        {"identity": "other", "secret": "ff" * 16},
+        {"secret": "***"},
+    ],
     ids=repr,
 )
 def test_wrong_secrets_do_not_reset(new_device: Callable[..., Device], secrets: Any) -> None:
@@ -200,7 +209,9 @@ def test_reset_all_of_an_empty_run_resets_the_last_closed_one(device: Device, bo
     assert device.status == "PROVISIONED"
 
 
-def test_reset_all_leaves_closed_runs_alone_while_there_is_a_current_one(device: Device, board: Board) -> None:
+def test_reset_all_leaves_closed_runs_alone_while_there_is_a_current_one(
+    device: Device, board: Board
+) -> None:
     old = closed_run(device, board, config())
     (new,) = device.add(config("c"))
     device.owner.post(f"{device.commands}/reset").made()

@@ -16,12 +16,6 @@ from tests.standalone.fleet import FINISHED, Device, config, key_generation, pre
 CSR = {"certificateSigningRequest": {"secTag": 1, "attributes": "CN=pump", "keyUsage": "101010000"}}
 
 
-@pytest.fixture
-def board(device: Device) -> Board:
-    with device.board() as connected:
-        yield connected
-
-
 def word(accepted: dict[str, Any]) -> str:
     (found,) = accepted["results"].values()
     return str(found)
@@ -110,13 +104,33 @@ def test_a_result_for_a_skipped_command_is_skipped(device: Device, board: Board)
     assert device.command(id)["status"] == "SKIPPED"
 
 
-def test_an_id_that_is_not_ours_is_unknown(new_device: Callable[..., Device], device: Device, board: Board) -> None:
+def test_an_id_that_is_not_ours_is_unknown(
+    new_device: Callable[..., Device], device: Device, board: Board
+) -> None:
     other = new_device()
     (foreign,) = other.add(config())
     (own,) = device.add(config())
     served(board)
-    strange = ["", "x", f"{uuid.uuid4()}.0", f"{foreign}.0", own, f"{own}.", f"{own}.zz", f"{own}.00", "x" * 64]
-    strange += [f"{own}.-1", f"{own}.0.0", f"{own.upper()}.0", f" {own}.0", "é" * 45, f"{own}.7", f"{own}.0.s"]
+    strange = [
+        "",
+        "x",
+        f"{uuid.uuid4()}.0",
+        f"{foreign}.0",
+        own,
+        f"{own}.",
+        f"{own}.zz",
+        f"{own}.00",
+        "x" * 64,
+    ]
+    strange += [
+        f"{own}.-1",
+        f"{own}.0.0",
+        f"{own.upper()}.0",
+        f" {own}.0",
+        "é" * 45,
+        f"{own}.7",
+        f"{own}.0.s",
+    ]
     for id in strange:
         assert board.results(ok(id))["results"] == {id: "unknown"}, id
     assert other.states(foreign) == ["PENDING"]
@@ -257,13 +271,17 @@ BAD_VALUES: list[tuple[str, dict[str, Any], Callable[[], Any]]] = [
     ("a forged request", CSR, lambda: {"csr": material.forged_request_pem()}),
     ("a certificate for a request", CSR, lambda: {"csr": material.leaf_pem()}),
     ("a text that is no modem's", CSR, lambda: "nonsense"),
-    ("a forged request beside a key", key_generation(), lambda: {
-        "publicKey": material.public_key_pem(), "csr": material.forged_request_pem()
-    }),
+    (
+        "a forged request beside a key",
+        key_generation(),
+        lambda: {"publicKey": material.public_key_pem(), "csr": material.forged_request_pem()},
+    ),
 ]
 
 
-@pytest.mark.parametrize(("request_", "value"), [case[1:] for case in BAD_VALUES], ids=[case[0] for case in BAD_VALUES])
+@pytest.mark.parametrize(
+    ("request_", "value"), [case[1:] for case in BAD_VALUES], ids=[case[0] for case in BAD_VALUES]
+)
 def test_a_value_that_does_not_verify_fails_its_command(
     device: Device, board: Board, request_: dict[str, Any], value: Callable[[], Any]
 ) -> None:
@@ -297,7 +315,9 @@ def test_a_modem_style_text_is_a_value(device: Device, board: Board) -> None:
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
     (id,) = device.add(key_generation())
-    text = ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in (der, b"\xd2\x84\x40\xa0\x40\x40"))
+    text = ".".join(
+        base64.urlsafe_b64encode(part).decode().rstrip("=") for part in (der, b"\xd2\x84\x40\xa0\x40\x40")
+    )
     board.results(ok(served(board)[0], text))
     assert device.command(id)["status"] in ("SUCCEEDED", "FAILED")
 

@@ -61,7 +61,9 @@ def sent(who: Owner, method: str, path: str, body: Any) -> Any:
 
 
 @pytest.mark.parametrize("role", ["viewer", "editor", "admin", "owner"])
-def test_every_role_reads_devices_and_commands(people: dict[str, Owner], names: dict[str, str], role: str) -> None:
+def test_every_role_reads_devices_and_commands(
+    people: dict[str, Owner], names: dict[str, str], role: str
+) -> None:
     for path in READS:
         people[role].get(path.format(**names)).made()
 
@@ -74,7 +76,9 @@ def test_a_viewer_changes_nothing(people: dict[str, Owner], names: dict[str, str
 
 
 @pytest.mark.parametrize("role", ["editor", "admin", "owner"])
-def test_an_editor_works_on_devices_and_commands(people: dict[str, Owner], names: dict[str, str], role: str) -> None:
+def test_an_editor_works_on_devices_and_commands(
+    people: dict[str, Owner], names: dict[str, str], role: str
+) -> None:
     for method, path, body in WRITES:
         sent(people[role], method, path.format(**names), body).made()
 
@@ -87,14 +91,18 @@ def test_keys_are_for_admins(people: dict[str, Owner], role: str) -> None:
     who.delete(f"/v1/api-keys/{uuid.uuid4()}").refused(403)
 
 
-def test_a_role_is_refused_the_same_whether_the_thing_is_there_or_not(people: dict[str, Owner], owner: Owner) -> None:
+def test_a_role_is_refused_the_same_whether_the_thing_is_there_or_not(
+    people: dict[str, Owner], owner: Owner
+) -> None:
     (key, *_) = owner.all("/v1/api-keys")
     there = people["editor"].delete(f"/v1/api-keys/{key['id']}")
     nowhere = people["editor"].delete(f"/v1/api-keys/{uuid.uuid4()}")
     assert (there.status, there.content) == (nowhere.status, nowhere.content)
 
 
-def test_an_admin_makes_and_revokes_keys_but_none_above_its_own_role(people: dict[str, Owner], owner: Owner) -> None:
+def test_an_admin_makes_and_revokes_keys_but_none_above_its_own_role(
+    people: dict[str, Owner], owner: Owner
+) -> None:
     viewer, body = made(people["admin"], "viewer")
     assert people["admin"].delete(f"/v1/api-keys/{body['id']}").status == 204
     viewer.get("/v1/claimed-devices").refused(401)

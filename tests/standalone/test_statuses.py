@@ -8,12 +8,6 @@ from tests.standalone.board import Board, failed, ok
 from tests.standalone.fleet import FINISHED, Device, config
 
 
-@pytest.fixture
-def board(device: Device) -> Board:
-    with device.board() as connected:
-        yield connected
-
-
 def test_a_new_device_is_ready(device: Device) -> None:
     assert device.status == "READY"
 
@@ -106,7 +100,9 @@ def test_a_list_of_skipped_commands_is_as_if_it_were_not_there(device: Device) -
     assert device.status == "READY"
 
 
-def test_deleting_the_last_open_command_of_a_half_done_list_leaves_it_awaiting(device: Device, board: Board) -> None:
+def test_deleting_the_last_open_command_of_a_half_done_list_leaves_it_awaiting(
+    device: Device, board: Board
+) -> None:
     _, second = device.add(config(), config("c"))
     board.results(ok(board.get(limit=1)["commands"][0]["id"]))
     assert device.status == "PROVISIONING"

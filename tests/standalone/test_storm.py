@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from tests.standalone.board import ok
+from tests.standalone.board import Board, ok
 from tests.standalone.fleet import FINISHED, Device, config
 from tests.standalone.installation import Installation
 
@@ -29,7 +29,7 @@ def test_a_good_device_is_served_among_three_hundred_malformed_messages(
 ) -> None:
     good, vandals = new_device(), [new_device() for _ in range(6)]
     ids = good.add(*[config(str(number)) for number in range(8)], FINISHED)
-    before, slow = service.memory(), []
+    before, slow = service.memory(), list[float]()
     rejected: list[int] = []
 
     def vandalise(device: Device, seed: int) -> None:
@@ -56,10 +56,7 @@ def test_a_good_device_is_served_among_three_hundred_malformed_messages(
     assert service.memory() - before < 100 * 2**20
 
 
-def good_status(board: object, slow: list[float]) -> str:
-    from tests.standalone.board import Board
-
-    assert isinstance(board, Board)
+def good_status(board: Board, slow: list[float]) -> str:
     begin = time.monotonic()
     served = board.get(limit=1 if len(slow) < 10 else 20)["commands"]
     accepted = board.results(*(ok(command["id"]) for command in served))

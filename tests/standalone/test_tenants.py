@@ -55,7 +55,9 @@ def send(who: Owner, method: str, path: str, body: Any) -> Answer:
 
 
 @pytest.mark.parametrize("index", range(len(routes("", "", ""))))
-def test_another_tenants_object_answers_like_one_that_never_was(device: Device, stranger: Owner, index: int) -> None:
+def test_another_tenants_object_answers_like_one_that_never_was(
+    device: Device, stranger: Owner, index: int
+) -> None:
     (command,) = device.add(config())
     (credential,) = device.owner.all(f"{device.path}/credentials")
     before = device.read()
@@ -79,7 +81,9 @@ def test_two_tenants_may_use_one_serial_number(new_device: Any, stranger: Owner)
     mine = new_device(serialNumber=serial)
     theirs = stranger.post("/v1/claimed-devices", {"serialNumber": serial}).made()
     assert mine.id != theirs["id"]
-    assert [found["id"] for found in stranger.all("/v1/claimed-devices", serialNumber=serial)] == [theirs["id"]]
+    assert [found["id"] for found in stranger.all("/v1/claimed-devices", serialNumber=serial)] == [
+        theirs["id"]
+    ]
     assert stranger.delete(f"/v1/claimed-devices/{theirs['id']}").status == 204
 
 
@@ -91,7 +95,9 @@ def test_two_tenants_may_use_one_idempotency_key(owner: Owner, stranger: Owner) 
     stranger.delete(f"/v1/claimed-devices/{theirs['id']}")
 
 
-def test_another_tenants_command_is_not_reached_through_ones_own_device(device: Device, stranger: Owner) -> None:
+def test_another_tenants_command_is_not_reached_through_ones_own_device(
+    device: Device, stranger: Owner
+) -> None:
     (command,) = device.add(config())
     own = stranger.post("/v1/claimed-devices", {}).made()["id"]
     stranger.get(f"/v1/claimed-devices/{own}/provisioning/{command}").refused(404)

@@ -51,7 +51,9 @@ def test_an_error_is_in_the_timeline_with_what_the_device_said(device: Device) -
     (id,) = device.add(config())
     with device.board() as board:
         board.results(failed(board.get()["commands"][0]["id"], 513, "flash is worn out"))
-    assert "flash is worn out" in str(timeline(device)) or "flash is worn out" in str(device.command(id)["error"])
+    assert "flash is worn out" in str(timeline(device)) or "flash is worn out" in str(
+        device.command(id)["error"]
+    )
 
 
 def test_a_timeline_has_pages_without_gaps(device: Device) -> None:

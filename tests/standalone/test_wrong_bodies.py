@@ -49,7 +49,14 @@ def test_bad_json_is_400(device: Device, raw: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "type", ["text/plain", "application/xml", "multipart/form-data; boundary=x", "application/x-www-form-urlencoded", "x"]
+    "type",
+    [
+        "text/plain",
+        "application/xml",
+        "multipart/form-data; boundary=x",
+        "application/x-www-form-urlencoded",
+        "x",
+    ],
 )
 def test_another_content_type_is_415(device: Device, type: str) -> None:
     post(device, GOOD, type).refused(415)
@@ -213,7 +220,8 @@ def test_a_patch_changes_what_it_names_and_nothing_else(device: Device) -> None:
 
 
 @pytest.mark.parametrize(
-    "fields", [{"id": "x"}, {"status": "READY"}, {"nonsense": 1}, {"tags": None}, {"name": ["x"]}, {"ownerId": "x"}]
+    "fields",
+    [{"id": "x"}, {"status": "READY"}, {"nonsense": 1}, {"tags": None}, {"name": ["x"]}, {"ownerId": "x"}],
 )
 def test_a_wrong_patch_is_refused_by_name(device: Device, fields: dict[str, Any]) -> None:
     before = device.read()

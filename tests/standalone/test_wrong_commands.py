@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from tests.standalone import material
-from tests.standalone.fleet import Device
+from tests.standalone.fleet import Device, define
 
 CA = {"secTag": 1, "content": "{ca}"}
 KEY = {"secTag": 1, "content": "{key}", "password": material.PASSWORD}
 CSR = {"secTag": 1, "attributes": "CN=pump", "keyUsage": "101010000"}
 PSK = {"secTag": 1, "identity": "pump", "secret": "0011223344556677"}
-TEXTS = {
+TEXTS: dict[str, Callable[[], str]] = {
     "{ca}": material.ca_pem,
     "{leaf}": material.leaf_pem,
     "{key}": material.encrypted_key_pem,
@@ -23,7 +23,7 @@ TEXTS = {
     "{csr}": material.request_pem,
     "{public}": material.public_key_pem,
 }
-MISSING = object()
+MISSING: Any = object()
 
 
 def filled(value: Any) -> Any:
@@ -83,9 +83,11 @@ def cases() -> list[tuple[str, dict[str, Any], str]]:
     def each(type: str, good: dict[str, Any], field: str, values: list[Any]) -> None:
         for value in values:
             label = "missing" if value is MISSING else repr(value)[:30]
-            found.append((f"{type}.{field} {label}", {type: good | {field: value}}, f"request.{type}.{field}"))
+            found.append(
+                (f"{type}.{field} {label}", {type: good | {field: value}}, f"request.{type}.{field}")
+            )
 
-    whole = {
+    whole: dict[str, dict[str, Any]] = {
         "clientPrivateKeyGeneration": {"secTag": 1},
         "cloudAccessKeyGeneration": {"secTag": 1},
         "certificateSigningRequest": CSR,
@@ -110,9 +112,17 @@ def cases() -> list[tuple[str, dict[str, Any], str]]:
         found.append((f"config {str(pairs)[:30]!r}", {"config": pairs}, "request.config"))
     each("finished", {}, "extra", [1])
     for type in ("config", "finished", "serverCertificate"):
-        for inner in (None, [], "x", 1, True):
-            found.append((f"{type} {inner!r}", {type: inner}, f"request.{type}"))
-    shapes: list[Any] = [{}, {"nonsense": {}}, {"finished": {}, "config": {"a": "b"}}, None, [], "finished", 1]
+        no_objects: list[Any] = [None, [], "x", 1, True]
+        found += [(f"{type} {inner!r}", {type: inner}, f"request.{type}") for inner in no_objects]
+    shapes: list[Any] = [
+        {},
+        {"nonsense": {}},
+        {"finished": {}, "config": {"a": "b"}},
+        None,
+        [],
+        "finished",
+        1,
+    ]
     for shape in [*shapes, {"Finished": {}}, {"": {}}]:
         found.append((f"request {shape!r}", shape, "request"))
     return found
@@ -123,8 +133,6 @@ ALL = cases()
 
 @pytest.fixture(scope="module")
 def refusing(service: Any, owner: Any) -> Device:
-    from tests.standalone.fleet import define
-
     return define(owner, service.mqtt)
 
 
@@ -149,12 +157,22 @@ def test_a_costly_key_is_refused_before_anything_is_derived(device: Device) -> N
 
 UNSTORABLE = ["\0", "a\0b", "\ud800", "a\udfff"]
 PLACES: list[tuple[str, Callable[[str], Any]]] = [
-    ("request.certificateSigningRequest.attributes", lambda text: {
-        "certificateSigningRequest": CSR | {"attributes": f"CN={text}"}
-    }),
-    ("request.serverCertificate.content", lambda text: {"serverCertificate": CA | {"content": "{ca}" + text}}),
-    ("request.clientCertificate.content", lambda text: {"clientCertificate": CA | {"content": "{leaf}" + text}}),
-    ("request.clientPrivateKey.content", lambda text: {"clientPrivateKey": KEY | {"content": "{key}" + text}}),
+    (
+        "request.certificateSigningRequest.attributes",
+        lambda text: {"certificateSigningRequest": CSR | {"attributes": f"CN={text}"}},
+    ),
+    (
+        "request.serverCertificate.content",
+        lambda text: {"serverCertificate": CA | {"content": "{ca}" + text}},
+    ),
+    (
+        "request.clientCertificate.content",
+        lambda text: {"clientCertificate": CA | {"content": "{leaf}" + text}},
+    ),
+    (
+        "request.clientPrivateKey.content",
+        lambda text: {"clientPrivateKey": KEY | {"content": "{key}" + text}},
+    ),
     ("request.clientPrivateKey.password", lambda text: {"clientPrivateKey": KEY | {"password": text}}),
     ("request.preSharedKey.identity", lambda text: {"preSharedKey": PSK | {"identity": text}}),
     ("request.config", lambda text: {"config": {"a": text}}),
@@ -215,7 +233,9 @@ def test_a_batch_is_all_or_none_and_names_the_one(device: Device) -> None:
     assert device.listed() == []
 
 
-@pytest.mark.parametrize("commands", [[], None, {}, "x", [1], [None], [[]], [{"request": {"finished": {}}}] * 21])
+@pytest.mark.parametrize(
+    "commands", [[], None, {}, "x", [1], [None], [[]], [{"request": {"finished": {}}}] * 21]
+)
 def test_a_batch_of_the_wrong_shape_is_refused(device: Device, commands: Any) -> None:
     body = device.owner.post(f"{device.commands}/batch", {"commands": commands}).refused(400)
     assert any(name.startswith("commands") for name in body["errors"]), body
@@ -230,6 +250,6 @@ def test_the_twenty_first_open_command_is_refused(device: Device) -> None:
 
 def test_a_batch_that_does_not_fit_is_refused_whole(device: Device) -> None:
     device.add(*[{"config": {"a": "b"}}] * 19)
-    two = {"commands": [{"request": {"finished": {}}}] * 2}
+    two: dict[str, Any] = {"commands": [{"request": {"finished": {}}}] * 2}
     device.owner.post(f"{device.commands}/batch", two).refused(409, "QUEUE_FULL")
     assert len(device.listed()) == 19

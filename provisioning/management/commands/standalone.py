@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from argparse import ArgumentParser
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from django.core.management.base import BaseCommand, CommandError
 from provisioning import brokers, mqtt, publisher
 from provisioning.embedded import parts
 from provisioning.embedded.broker import EmbeddedBroker
-from provisioning.embedded.folder import Folder, FolderTaken
+from provisioning.embedded.folder import Folder, FolderDamaged, FolderTaken
 from provisioning.embedded.rules import ServiceAccount
 from provisioning.gateway import Gateway, Queue
 from tenants import bootstrap
@@ -27,6 +28,7 @@ from tenants.errors import Refusal
 
 MARK = "KEYSEED_STANDALONE"
 READY_SECONDS = 30.0
+TROUBLES = (FolderTaken, FolderDamaged, parts.NotStarted, OSError, bootstrap.KeyElsewhere, Refusal)
 
 
 class Command(BaseCommand):
@@ -42,21 +44,24 @@ class Command(BaseCommand):
         parser.add_argument("--api-key", help="an owner's API key to use instead of a new one")
 
     def handle(self, *, data: Path, http: str, mqtt: str, api_key: str | None, **options: Any) -> None:
+        ended = _end_on_signals()
+        # Nobody else may read what is written here, also in a folder that was there and is open.
+        os.umask(0o077)
         http_at, mqtt_at = _address(http, "--http"), _address(mqtt, "--mqtt")
-        folder = Folder(data)
-        if os.environ.get(MARK) != str(folder.path):
-            # Settings are read when Django starts, so this process starts again on the folder's settings.
-            environment = {**os.environ, **folder.environment(mqtt_at[1]), MARK: str(folder.path)}
-            os.execve(sys.executable, sys.orig_argv, environment)  # noqa: S606 - the same program again
         try:
+            folder = Folder(data)
+            if os.environ.get(MARK) != str(folder.path):
+                # Settings are read when Django starts, so this process starts again on the folder's settings.
+                environment = folder.environment(os.environ, *mqtt_at)
+                os.execve(sys.executable, sys.orig_argv, {**environment, MARK: str(folder.path)})  # noqa: S606
             with folder.lock(), ExitStack() as running:
                 self._prepare(folder, api_key)
-                self._start(running, http_at, mqtt_at)
+                started = self._start(running, http_at, mqtt_at)
                 self.stdout.write(f"ready http://{http} mqtt://{mqtt}")
                 self.stdout.flush()
-                _wait_for_end()
+                _wait(ended, started)
                 self.stderr.write("stopping")
-        except (FolderTaken, parts.NotStarted, OSError, bootstrap.KeyElsewhere, Refusal) as error:
+        except TROUBLES as error:
             raise CommandError(str(error)) from error
 
     def _prepare(self, folder: Folder, api_key: str | None) -> None:
@@ -80,19 +85,12 @@ class Command(BaseCommand):
             path = folder.keep_private("first-start.txt", "\n".join(news) + "\n")
             self.stderr.write(f"The API key and the admin login are in {path}")
 
-    def _start(self, running: ExitStack, http_at: tuple[str, int], mqtt_at: tuple[str, int]) -> None:
-        service = mqtt.parse(settings.MQTT_URL)
-        account = ServiceAccount(service.user or "", service.password or "")
-        broker = EmbeddedBroker(*mqtt_at, settings.KEYSEED_MQTT_ROOT, parts.sign_in, account)
-        broker.start()
-        running.callback(broker.stop)
-        brokers.use(parts.Embedded(broker))
-        running.callback(publisher.current().close)
-        subscribed = threading.Event()
-        app = app_or_default()
-        for queue in ("inbound", "jobs"):
-            running.callback(parts.worker(app, queue).stop)
-        running.callback(parts.beat(app).stop)
+    def _start(
+        self, running: ExitStack, http_at: tuple[str, int], mqtt_at: tuple[str, int]
+    ) -> list[parts.Part]:
+        """Starts everything, and leaves in `running` how to stop it, last first."""
+        self._start_broker(running, mqtt_at)
+        app, subscribed = app_or_default(), threading.Event()
         gateway = Gateway(
             settings.MQTT_URL,
             settings.KEYSEED_MQTT_ROOT,
@@ -100,10 +98,40 @@ class Command(BaseCommand):
             batch=settings.KEYSEED_BATCH_MESSAGES,
             on_ready=subscribed.set,
         )
-        running.callback(parts.gateway(gateway).stop)
+        starts: list[Callable[[], parts.Part]] = [
+            lambda: parts.worker(app, "inbound"),
+            lambda: parts.worker(app, "jobs"),
+            lambda: parts.beat(app),
+            lambda: parts.gateway(gateway),
+        ]
+        started: list[parts.Part] = []
+        for start in starts:
+            started.append(start())
+            running.callback(started[-1].stop)
         if not subscribed.wait(READY_SECONDS):
             raise CommandError("The gateway did not get its subscription: see the lines above.")
-        running.callback(parts.web(*http_at).stop)
+        started.append(parts.web(*http_at))
+        running.callback(started[-1].stop)
+        return started
+
+    def _start_broker(self, running: ExitStack, mqtt_at: tuple[str, int]) -> None:
+        service = mqtt.parse(settings.MQTT_URL)
+        account = ServiceAccount(service.user or "", service.password or "")
+        broker = EmbeddedBroker(*mqtt_at, settings.KEYSEED_MQTT_ROOT, parts.sign_in, account)
+        try:
+            broker.start()
+        except OSError as error:
+            raise CommandError(f"--mqtt: {error}") from error
+        running.callback(broker.stop)
+        brokers.use(parts.Embedded(broker))
+        running.callback(publisher.current().close)
+
+
+def _wait(ended: threading.Event, started: list[parts.Part]) -> None:
+    """Until a signal comes. A part that ends by itself ends all: half a service is worse than none."""
+    while not ended.wait(1.0):
+        if lost := [name for part in started if (name := part.ended)]:
+            raise CommandError(f"{', '.join(lost)} ended unasked: see the lines above.")
 
 
 def _address(text: str, option: str) -> tuple[str, int]:
@@ -113,8 +141,8 @@ def _address(text: str, option: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-def _wait_for_end() -> None:
+def _end_on_signals() -> threading.Event:
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
-    ended.wait()
+    return ended
