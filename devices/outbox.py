@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -20,7 +21,11 @@ TASK = "provisioning.outbox"
 SWEEP = timedelta(seconds=10)
 """How often the outbox is looked through for what is due."""
 
+PAUSE_SECONDS = 1.0
+"""After a broker did not answer, nobody else waits for it for that long: trying takes about half a second."""
+
 log = logging.getLogger(__name__)
+_paused_until = 0.0
 
 
 class Kind(StrEnum):
@@ -40,11 +45,13 @@ def put(kind: Kind, device_ids: Collection[UUID | None], at: datetime, due: date
 
 
 def _nudge(wait: timedelta) -> None:
-    if wait > SWEEP:
-        return  # the sweep comes before it is due
+    global _paused_until  # noqa: PLW0603 - what this process knows of the broker
+    if wait > SWEEP or time.monotonic() < _paused_until:
+        return  # the sweep finds it in time
     try:
         current_app.send_task(TASK, countdown=wait.total_seconds() or None, retry=False)
     except Exception as error:  # noqa: BLE001 - the row is the truth: without the nudge the sweep finds it
+        _paused_until = time.monotonic() + PAUSE_SECONDS
         log.warning(
             "The Celery broker does not answer (%s): the outbox waits for its sweep", type(error).__name__
         )

@@ -12,6 +12,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID
 
@@ -57,9 +58,7 @@ class MosquittoFiles:
         user, password = _service_user()
         acl = ACL.format(user=user, root=settings.KEYSEED_MQTT_ROOT)
         self._folder.mkdir(parents=True, exist_ok=True)
-        # Who read the passwords first must not write them last: a blocked device would be let in again.
-        with (self._folder / ".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with _held(self._folder):
             _replace(self._folder / "acl_file", [acl])
             digests = credentials.valid_passwords()
             _replace(self._folder / "password_file", _lines(user, password, digests.items()))
@@ -91,6 +90,20 @@ def _lines(user: str, password: str, digests: Iterable[tuple[str, str]]) -> Iter
     yield f"{user}:{passwords.digest(password)}\n"
     for device_id, digest in digests:
         yield f"{device_id}:{digest}\n"
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Who read the passwords first must not write them last: a blocked device would be let in again.
+
+    The folder itself is the lock: a file in it would belong to the first user who wrote here, and shut out others.
+    """
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(opened)
 
 
 def _replace(path: Path, lines: Iterable[str]) -> None:

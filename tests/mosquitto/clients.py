@@ -91,7 +91,9 @@ class Session:
     def topics(self) -> list[str]:
         return sorted(topic for topic, _ in self.heard)
 
-    def _on_connect(self, client: Any, userdata: Any, flags: Any, reason: ReasonCode, properties: Any) -> None:
+    def _on_connect(
+        self, client: Any, userdata: Any, flags: Any, reason: ReasonCode, properties: Any
+    ) -> None:
         self.answer = reason
         self._answered.set()
 

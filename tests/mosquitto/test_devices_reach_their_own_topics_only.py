@@ -1,4 +1,4 @@
-"""On the shipped mosquitto.conf and our files a device says and hears what is its own, whatever it tries: WIRE.md 1.3."""
+"""On the shipped mosquitto.conf and our files a device says and hears its own only: WIRE.md 1.3."""
 
 from __future__ import annotations
 
@@ -155,7 +155,9 @@ def test_it_hears_its_own_and_nothing_else(
             other.publish(neighbour.topic("json/get"))
             for end in ("json/commands", "notify", "json/rejected"):
                 service.publish(neighbour.topic(end))
-            assert other.hears(*(neighbour.topic(end) for end in ("json/commands", "notify", "json/rejected")))
+            assert other.hears(
+                *(neighbour.topic(end) for end in ("json/commands", "notify", "json/rejected"))
+            )
             heard = settled(session, healthy, service)
             assert [topic for topic in heard if not topic.startswith(f"{ROOT}/{healthy.id}/")] == []
 
@@ -170,7 +172,9 @@ def test_it_hears_its_own(service: Session, healthy: Owned) -> None:
 
 
 @pytest.mark.parametrize("filter", ["$share/thief/{root}/+/+/get", "$share/thief/{root}/#", "$share/thief/#"])
-def test_it_takes_no_message_from_the_gateway(service: Session, healthy: Owned, neighbour: Owned, filter: str) -> None:
+def test_it_takes_no_message_from_the_gateway(
+    service: Session, healthy: Owned, neighbour: Owned, filter: str
+) -> None:
     """A single gateway subscribes plainly; a group's name must be a secret (system check W001)."""
     with healthy.signed_in(filter.format(root=ROOT)) as thief, neighbour.signed_in() as other:
         for number in range(20):

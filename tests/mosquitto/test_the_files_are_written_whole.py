@@ -40,9 +40,12 @@ def block(owned: Owned) -> None:
     services.block(owned.device.tenant_id, owned.device.id, WHO)
 
 
-def test_they_hold_who_may_sign_in(tmp_path: Path, healthy: Owned, neighbour: Owned, new: Callable[[], Owned]) -> None:
+def test_they_hold_who_may_sign_in(
+    tmp_path: Path, healthy: Owned, neighbour: Owned, new: Callable[[], Owned]
+) -> None:
     block(new())
     write(tmp_path)
+    assert {entry.name for entry in tmp_path.iterdir()} == set(FILES), "whoever may write here can write anew"
     assert users(tmp_path).keys() == {"gateway", healthy.id, neighbour.id}
     text = "".join((tmp_path / name).read_text() for name in FILES)
     assert [secret for secret in (PASSWORD, healthy.password, neighbour.password) if secret in text] == []
@@ -89,7 +92,9 @@ def test_a_reader_always_sees_a_whole_one(tmp_path: Path, new: Callable[[], Owne
     assert seen[0] == {len(fleet) + 1}
 
 
-def test_an_older_one_never_takes_the_place_of_a_newer_one(tmp_path: Path, healthy: Owned, neighbour: Owned) -> None:
+def test_an_older_one_never_takes_the_place_of_a_newer_one(
+    tmp_path: Path, healthy: Owned, neighbour: Owned
+) -> None:
     """One writer has read the database and hesitates; meanwhile a device is blocked and another one writes."""
     has_read, go_on = threading.Event(), threading.Event()
 

@@ -1,6 +1,7 @@
 """One `standalone` for all of these tests; those that stop or kill one start their own."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 

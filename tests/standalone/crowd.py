@@ -22,7 +22,7 @@ class Crowd:
         self.devices = [define(owner, mqtt) for _ in range(size)]
         for device in self.devices:
             device.add(*[config(str(number)) for number in range(9)], FINISHED)
-        self.stored: set[tuple[Device, str]] = set()
+        self.stored: list[tuple[Device, str]] = []
         self.defined: list[str] = []
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._answer, args=(device,)) for device in self.devices]
@@ -55,7 +55,7 @@ class Crowd:
         board.client.publish(f"prov/v1/{board.id}/json/results", body, 1)
         for id, word in board.next(1.0).body["results"].items():
             assert word in ("stored", "duplicate")
-            self.stored.add((device, id))
+            self.stored.append((device, id))
 
     def _define(self) -> None:
         try:

@@ -1,5 +1,6 @@
 """Keys and certificates, good and bad in every way that an owner or a device can get them wrong."""
 
+import base64
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
@@ -152,8 +153,6 @@ def plain_key_pem() -> str:
 @cache
 def costly_key_pem() -> str:
     """A key whose password would take long to try: its PBKDF2 rounds are raised to 2,000,000,000 in the DER."""
-    import base64
-
     text = "".join(line for line in encrypted_key_pem().splitlines() if "-----" not in line)
     raw = base64.b64decode(text)
     pbkdf2 = raw.index(bytes.fromhex("06092a864886f70d01050c"))
@@ -214,8 +213,6 @@ def request_of(key: ec.EllipticCurvePrivateKey, subject: str = "pump") -> str:
 
 def forged_request_pem() -> str:
     """A certificate signing request that was changed after it was signed."""
-    import base64
-
     raw = bytearray(
         x509.load_pem_x509_csr(request_pem("pump").encode()).public_bytes(serialization.Encoding.DER)
     )

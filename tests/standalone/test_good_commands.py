@@ -5,6 +5,7 @@ from typing import Any
 
 import cbor2
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.standalone import material
 from tests.standalone.board import ok
@@ -114,8 +115,6 @@ def test_a_cloud_access_key_becomes_the_devices_public_key(device: Device) -> No
 
 
 def test_a_key_generation_may_bring_its_request_along(device: Device) -> None:
-    from cryptography.hazmat.primitives.asymmetric import ec
-
     key = ec.generate_private_key(ec.SECP256R1())
     (id,) = device.add({"clientPrivateKeyGeneration": {"secTag": 7}})
     value = {"publicKey": material.spki(key), "csr": material.request_of(key)}

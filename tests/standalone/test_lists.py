@@ -10,7 +10,7 @@ import pytest
 
 from tests.standalone.board import failed, ok
 from tests.standalone.fleet import FINISHED, Device, config, define
-from tests.standalone.rest import Owner
+from tests.standalone.rest import TIME, Owner
 
 DEVICES = "/v1/claimed-devices"
 
@@ -211,8 +211,6 @@ def test_every_run_is_listed_newest_run_first(device: Device) -> None:
 
 
 def test_times_have_milliseconds_and_z(device: Device) -> None:
-    from tests.standalone.rest import TIME
-
     assert TIME.fullmatch(device.read()["claimedAt"])
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.standalone import packets
+from tests.standalone import material, packets
 from tests.standalone.board import Board, failed, ok
 from tests.standalone.fleet import FINISHED, Device, config, key_generation
 
@@ -178,8 +178,6 @@ def test_results_of_several_messages_are_applied_in_order_of_receipt(device: Dev
 
 
 def test_a_device_that_forgot_its_key_makes_another(device: Device) -> None:
-    from tests.standalone import material
-
     (id, _) = device.add(key_generation(), FINISHED)
     with device.board() as board:
         one, last = (command["id"] for command in board.get()["commands"])

@@ -1,6 +1,7 @@
 """The OpenAPI document is true: what it says is sent is sent, and what it does not say is refused."""
 
 import json
+import re
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -114,8 +115,6 @@ def test_the_document_is_well_formed(document: dict[str, Any]) -> None:
 def test_every_operation_declares_its_path_parameters_its_answers_and_its_key(
     document: dict[str, Any],
 ) -> None:
-    import re
-
     schemes = document["components"]["securitySchemes"]
     for method, path, operation in operations(document):
         declared = {item["name"] for item in operation.get("parameters", []) if item["in"] == "path"}
@@ -135,8 +134,6 @@ def test_every_call_of_the_api_that_is_here_is_documented(document: dict[str, An
     here |= {("get", f"{at}/{what}") for what in ("credentials", "timeline", "explain", "provisioning")}
     here |= {(method, f"{at}/provisioning/{{}}") for method in ("get", "delete")}
     here |= {("delete", f"{at}/credentials/{{}}")}
-    import re
-
     found = {(method, re.sub(r"{\w+}", "{}", path)) for method, path, _ in operations(document)}
     assert here <= found, here - found
 
@@ -251,8 +248,6 @@ def test_people_can_read_the_document(owner: Owner) -> None:
     assert page.status == 200
     assert b"<html" in page.content.lower()
     # It works without the internet: what it loads comes from here.
-    import re
-
     for source in re.findall(rb'(?:src|href)="([^"]+)"', page.content):
         assert not source.startswith((b"http", b"//")), source
         if not source.startswith(b"data:"):

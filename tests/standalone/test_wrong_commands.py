@@ -1,5 +1,6 @@
 """A wrong field is refused before it is stored, by its name, and in words that say what to do (API.md, Commands)."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -147,8 +148,6 @@ def test_nothing_of_what_was_refused_is_stored(refusing: Device) -> None:
 
 
 def test_a_costly_key_is_refused_before_anything_is_derived(device: Device) -> None:
-    import time
-
     begin = time.monotonic()
     inner = {"secTag": 1, "content": material.costly_key_pem(), "password": "x"}
     device.owner.post(device.commands, {"request": {"clientPrivateKey": inner}}).refused(400)
