@@ -40,7 +40,9 @@ TOLD = [
 
 def _told() -> dict[str, str | None]:
     messages = run_checks(include_deployment_checks=True)
-    return {message.id: message.hint for message in messages if message.id and message.id.startswith("keyseed.")}
+    return {
+        message.id: message.hint for message in messages if message.id and message.id.startswith("keyseed.")
+    }
 
 
 def test_a_sound_installation_has_nothing_to_tell() -> None:

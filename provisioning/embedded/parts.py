@@ -41,8 +41,10 @@ class Part(Protocol):
 class _Thread:
     """A blocking `run` in a thread, and how to make it return."""
 
-    def __init__(self, name: str, run: Callable[[], object], end: Callable[[], object]) -> None:
-        self._end = end
+    def __init__(
+        self, name: str, run: Callable[[], object], end: Callable[[], object], patience: float = STOP_SECONDS
+    ) -> None:
+        self._end, self._patience = end, patience
         self._thread = threading.Thread(target=run, name=name, daemon=True)
         self._thread.start()
 
@@ -54,9 +56,9 @@ class _Thread:
     def stop(self) -> None:
         """Makes `run` return and waits for it."""
         self._end()
-        self._thread.join(STOP_SECONDS)
+        self._thread.join(self._patience)
         if self._thread.is_alive():
-            log.warning("%s did not end within %.0f s", self._thread.name, STOP_SECONDS)
+            log.info("%s did not end within %.0f s", self._thread.name, self._patience)
 
 
 def worker(app: Celery, queue: str) -> Part:
@@ -102,7 +104,8 @@ def web(host: str, port: int) -> Part:
             f"--http {host}:{port} cannot be listened on ({error.strerror}). Stop what listens there, or give "
             "another address."
         ) from error
-    return _Thread("web", server.run, server.close)
+    # It goes on for as long as a browser keeps a connection open, which nobody waits for.
+    return _Thread("web", server.run, server.close, patience=2.0)
 
 
 def sign_in(device_id: str, secret: str) -> bool:

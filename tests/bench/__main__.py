@@ -40,7 +40,9 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="keyseed-bench-") as folder:
         echo = _echo(Path(folder) / "echo", options.seconds, options.in_flight)
-        product, used = _product(Path(folder) / "product", options.devices, options.seconds, options.in_flight)
+        product, used = _product(
+            Path(folder) / "product", options.devices, options.seconds, options.in_flight
+        )
     _print(echo, product, used)
 
 
@@ -54,7 +56,13 @@ def _echo(folder: Path, seconds: float, in_flight: int) -> Tally:
     acl = LOAD_ACL + LOAD_ACL.replace("user load", "user echo")
     with Mosquitto(folder / "mosquitto", CONFIG.read_text(), users=users, acl=acl) as broker:
         port = broker.ports[1884]
-        command = ["-m", "tests.bench.echo", f"mqtt://echo:echo-password@127.0.0.1:{port}", ROOT_TOPIC, str(canned)]
+        command = [
+            "-m",
+            "tests.bench.echo",
+            f"mqtt://echo:echo-password@127.0.0.1:{port}",
+            ROOT_TOPIC,
+            str(canned),
+        ]
         with subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, text=True) as echo:
             assert echo.stdout is not None
             echo.stdout.readline()
@@ -80,9 +88,7 @@ def _canned(requests: Sequence[dict[str, object]]) -> dict[str, str]:
     }
 
 
-def _product(
-    folder: Path, count: int, seconds: float, in_flight: int
-) -> tuple[Tally, dict[str, float]]:
+def _product(folder: Path, count: int, seconds: float, in_flight: int) -> tuple[Tally, dict[str, float]]:
     with Product(folder, durable=True) as product:
         os.environ.update(product.environment)
         devices = _fill(count)

@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from uuid import UUID
 
 import pytest
 from django.core.management import call_command
@@ -46,7 +45,9 @@ class Installation:
 
     def fill(self) -> str:
         """`manage.py mosquitto_files`, once Mosquitto has read them; what the command says."""
-        said = str(call_command("mosquitto_files", str(self.broker.folder), "--pid-file", str(self.broker.pid_file)))
+        said = str(
+            call_command("mosquitto_files", str(self.broker.folder), "--pid-file", str(self.broker.pid_file))
+        )
         self.broker.reload()
         return said
 
@@ -71,7 +72,9 @@ class Owned:
     def topic(self, end: str) -> str:
         return self.device.topic(end)
 
-    def signed_in(self, *filters: str, client_id: str = "", version: str = "5") -> AbstractContextManager[Session]:
+    def signed_in(
+        self, *filters: str, client_id: str = "", version: str = "5"
+    ) -> AbstractContextManager[Session]:
         return signed_in(self.port, self.id, self.password, client_id, version, filters)
 
     def renewed(self, overlap: int = 0) -> Owned:
@@ -132,5 +135,3 @@ def healthy(new: Callable[[], Owned]) -> Owned:
 @pytest.fixture
 def neighbour(new: Callable[[], Owned]) -> Owned:
     return new()
-
-

@@ -34,7 +34,9 @@ def test_every_device_does_all_nine_command_types_and_ends_provisioned(
     with psycopg.connect(product.postgres.url) as connection:
         statuses = connection.execute("SELECT DISTINCT status, pending FROM devices_device").fetchall()
         types = connection.execute("SELECT count(DISTINCT type) FROM commands_command").fetchone()
-        secrets = connection.execute("SELECT count(*) FROM commands_command WHERE secrets IS NOT NULL").fetchone()
+        secrets = connection.execute(
+            "SELECT count(*) FROM commands_command WHERE secrets IS NOT NULL"
+        ).fetchone()
     assert statuses == [("PROVISIONED", 0)]
     assert types == (9,)
     assert secrets == (0,)

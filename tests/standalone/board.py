@@ -87,10 +87,7 @@ class Board:
         except (OSError, ConnectionError) as error:
             raise Refused(str(error)) from error
         self.client.loop_start()
-        try:
-            reason = self._signed_in.get(timeout=timeout)
-        except queue.Empty:
-            reason = "no CONNACK"
+        reason = self._wait(self._signed_in, timeout)
         if reason != 0:
             self.close()
             raise Refused(str(reason))
@@ -102,7 +99,22 @@ class Board:
     def subscribe(self, *filters: str) -> list[int]:
         """Subscribe at QoS 1; the granted levels, 128 being a refusal."""
         self.client.subscribe([(filter, 1) for filter in filters])
-        return self._granted.get(timeout=PATIENCE)
+        granted = self._wait(self._granted, PATIENCE)
+        if granted is None:
+            self.close()
+            raise Refused("put out before SUBACK")
+        return granted
+
+    def _wait[T](self, answers: queue.Queue[T], timeout: float) -> T | None:
+        """The broker's answer; None once the connection is lost or the time is over."""
+        end = time.monotonic() + timeout
+        while time.monotonic() < end:
+            try:
+                return answers.get(timeout=0.05)
+            except queue.Empty:
+                if self.lost_at is not None:
+                    return None
+        return None
 
     def publish(self, topic: str, payload: bytes, qos: int = 1, retain: bool = False) -> None:
         """Publish, and wait for the broker's PUBACK."""
