@@ -206,39 +206,28 @@ def reset(run: Run, last: Run, command_id: UUID, at: datetime) -> Run:
     A reset in `last` reopens it, its `finished` with it, as long as nothing stands behind. Raises `Refusal`.
     """
     if find(run, command_id) is not None:
-        return _with_room(run, _repair(run, command_id, Input.RESET, at))
+        return _repair(run, command_id, Input.RESET, at)
     if find(last, command_id) is None or run.counted:
         raise Refusal("RUN_CLOSED", "Its run is closed: add the command again at the end of the list.")
     reopened = _repair(last, command_id, Input.RESET, at)
     finished = reopened.commands[-1]
-    if finished.id != command_id:
-        reopened = _repair(reopened, finished.id, Input.RESET, at)
-    return _with_room(last, reopened)
+    return reopened if finished.id == command_id else _repair(reopened, finished.id, Input.RESET, at)
 
 
 def reset_all(run: Run, last: Run, at: datetime) -> Run:
     """The whole run to be done again, or, if it is empty, the one that closed before it. Raises `Refusal`."""
-    before = again = run if run.counted or not last.commands else last
+    again = run if run.counted or not last.commands else last
     for command in again.counted:
         if not command.child:
             again = _repair(again, command.id, Input.RESET, at)
-    return _with_room(before, again)
-
-
-def _with_room(before: Run, after: Run) -> Run:
-    """`after`, unless a reset has opened more commands than a device may have. Raises `Refusal` QUEUE_FULL."""
-    used = _used(after)
-    if used > max(limits.MAX_OPEN, _used(before)):
-        raise Refusal(
-            "QUEUE_FULL",
-            f"The device would have {used} open commands and {limits.MAX_OPEN} is the most. Reset some, wait until "
-            "it answered, and reset the others.",
-        )
-    return after
+    return again
 
 
 def check_room(run: Run, adding: Collection[tuple[Kind, str | None]]) -> None:
-    """Raises `Refusal` QUEUE_FULL where the list has no room; `adding` has (kind, issue) for each new command."""
+    """Raises `Refusal` QUEUE_FULL where the list has no room; `adding` has (kind, issue) for each new command.
+
+    Repairs do not ask for room: in ERROR nothing is served, so a reset refused for it could never be made.
+    """
     room_used = _used(run)
     room_asked = sum(2 if issue is not None else 1 for _, issue in adding)
     if room_used + room_asked > limits.MAX_OPEN:

@@ -87,7 +87,7 @@ ones the first stands. [errors.md](errors.md) has the words in which the device 
 ## Limits
 
 - A device has at most $open open commands (PENDING or IN_PROGRESS). A request with `issue` counts two
-  until its certificate stands. More is refused with `QUEUE_FULL`.
+  until its certificate stands. Adding more is refused with `QUEUE_FULL`; a repair never is.
 - A run has at most $run commands. More is refused with `QUEUE_FULL`.
 - A command is delivered at most $deliveries times in one attempt, unless `KEYSEED_MAX_DELIVERIES` says
   otherwise; then it fails with `DELIVERY_EXHAUSTED`. Repeats that were under way while they were answered

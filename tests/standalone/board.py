@@ -7,7 +7,7 @@ import time
 import uuid
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import cbor2
 import paho.mqtt.client as mqtt
@@ -15,6 +15,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 # Seconds that a test waits for an answer; a device would wait 10 (WIRE 6.3).
 PATIENCE = 10.0
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ class Board:
             raise Refused("put out before SUBACK")
         return granted
 
-    def _wait[T](self, answers: queue.Queue[T], timeout: float) -> T | None:
+    def _wait(self, answers: "queue.Queue[Answer]", timeout: float) -> Answer | None:
         """The broker's answer; None once the connection is lost or the time is over."""
         end = time.monotonic() + timeout
         while time.monotonic() < end:

@@ -1,9 +1,10 @@
 """A device as its owner sees it: its address in REST, its secret, its list."""
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
-from tests.standalone.board import Board
+from tests.standalone.board import Board, Refused
 from tests.standalone.rest import Owner
 
 FINISHED: dict[str, Any] = {"finished": {}}
@@ -85,3 +86,22 @@ def define(owner: Owner, mqtt: int, **fields: Any) -> Device:
     made = owner.post("/v1/claimed-devices", fields).made()
     credential = owner.post(f"/v1/claimed-devices/{made['id']}/credentials", {"kind": "password"}).made()
     return Device(owner, made["id"], credential["secret"], mqtt)
+
+
+def until_let_in(device: Device, seconds: float = 3.0) -> Board:
+    """A board that is signed in and stays so.
+
+    A change of a device ends its sessions a moment later, and may end one that began in that moment.
+    """
+    end = time.monotonic() + seconds
+    while True:
+        board = device.board()
+        try:
+            board.connect(subscribe=False)
+            if board.wait_until_lost(0.2) is None:
+                assert board.subscribe(f"prov/v1/{device.id}/#") == [1]
+                return board
+        except Refused:
+            pass
+        assert time.monotonic() < end
+        board.close()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.standalone.fleet import FINISHED, Device, config
+from tests.standalone.fleet import FINISHED, Device, config, until_let_in
 from tests.standalone.rest import Answer, Owner
 
 
@@ -54,7 +54,7 @@ def test_a_repeated_credential_is_made_once_and_its_secret_is_not_shown_again(de
     assert again.body["secretShown"] is True
     assert "secret" not in again.body
     assert first["secret"] not in again.content.decode()
-    Device(device.owner, device.id, first["secret"], device.mqtt).board().connect().close()
+    until_let_in(Device(device.owner, device.id, first["secret"], device.mqtt)).close()
 
 
 def test_a_repeated_api_key_is_made_once_and_not_shown_again(owner: Owner) -> None:

@@ -61,28 +61,28 @@ def refusal(board: Board, word: str, payload: bytes, format: str) -> dict[str, A
     return body
 
 
-@pytest.mark.parametrize("word", ["get", "results"])
 @pytest.mark.parametrize("payload", BAD_JSON, ids=lambda payload: repr(payload[:40]))
-def test_json_that_is_wrong_is_malformed(fresh: Fresh, payload: bytes, word: str) -> None:
-    assert refusal(fresh.take(), word, payload, "json")["code"] in WORDS
+def test_json_that_is_wrong_is_malformed(fresh: Fresh, payload: bytes) -> None:
+    for word in ("get", "results"):
+        assert refusal(fresh.take(), word, payload, "json")["code"] in WORDS
 
 
-@pytest.mark.parametrize("word", ["get", "results"])
 @pytest.mark.parametrize("payload", BAD_CBOR, ids=lambda payload: payload[:20].hex())
-def test_cbor_that_is_wrong_is_malformed(fresh: Fresh, payload: bytes, word: str) -> None:
-    assert refusal(fresh.take(), word, payload, "cbor")["code"] in WORDS
+def test_cbor_that_is_wrong_is_malformed(fresh: Fresh, payload: bytes) -> None:
+    for word in ("get", "results"):
+        assert refusal(fresh.take(), word, payload, "cbor")["code"] in WORDS
 
 
-@pytest.mark.parametrize("format", ["json", "cbor"])
 @pytest.mark.parametrize("body", BAD_GET, ids=lambda body: repr(body)[:40])
-def test_a_get_of_the_wrong_shape_is_malformed(fresh: Fresh, body: Any, format: str) -> None:
-    assert refusal(fresh.take(), "get", encoded(body, format), format)["code"] == "MALFORMED"
+def test_a_get_of_the_wrong_shape_is_malformed(fresh: Fresh, body: Any) -> None:
+    for format in ("json", "cbor"):
+        assert refusal(fresh.take(), "get", encoded(body, format), format)["code"] == "MALFORMED"
 
 
-@pytest.mark.parametrize("format", ["json", "cbor"])
 @pytest.mark.parametrize("body", BAD_RESULTS, ids=lambda body: repr(body)[:60])
-def test_results_of_the_wrong_shape_are_malformed(fresh: Fresh, body: Any, format: str) -> None:
-    assert refusal(fresh.take(), "results", encoded(body, format), format)["code"] == "MALFORMED"
+def test_results_of_the_wrong_shape_are_malformed(fresh: Fresh, body: Any) -> None:
+    for format in ("json", "cbor"):
+        assert refusal(fresh.take(), "results", encoded(body, format), format)["code"] == "MALFORMED"
 
 
 def encoded(body: Any, format: str) -> bytes:
