@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import environ
 
+from commands import limits
+
 
 @dataclass(frozen=True, slots=True)
 class Variable:
@@ -57,7 +59,12 @@ VARIABLES: tuple[Variable, ...] = (
         "Name of the gateways' shared subscription, a secret. Empty: one gateway, no shared subscription.",
     ),
     Variable("KEYSEED_BATCH_MESSAGES", int, "500", "Most messages in one batch."),
-    Variable("KEYSEED_MAX_DELIVERIES", int, "10", "Times a command is served unanswered before it fails."),
+    Variable(
+        "KEYSEED_MAX_DELIVERIES",
+        int,
+        str(limits.MAX_DELIVERIES),
+        "Times a command is served unanswered before it fails.",
+    ),
     Variable(
         "KEYSEED_MOSQUITTO_DIR",
         str,

@@ -43,7 +43,11 @@ def carry_out() -> None:
 
 def _claim(now: datetime) -> list[OutboxRow]:
     with transaction.atomic():
-        due = OutboxRow.objects.select_for_update(skip_locked=True).filter(due_at__lte=now).order_by("due_at")
+        due = (
+            OutboxRow.objects.select_for_update(skip_locked=True)
+            .filter(due_at__lte=now)
+            .order_by("due_at", "id")
+        )
         rows = list(due[:CLAIM])
         OutboxRow.objects.filter(id__in=[row.id for row in rows]).update(due_at=now + LEASE)
     return rows
