@@ -57,7 +57,7 @@ class _Thread:
         """Makes `run` return and waits for it."""
         self._end()
         self._thread.join(self._patience)
-        if self._thread.is_alive():
+        if self._thread.is_alive() and self._patience:
             log.info("%s did not end within %.0f s", self._thread.name, self._patience)
 
 
@@ -104,8 +104,9 @@ def web(host: str, port: int) -> Part:
             f"--http {host}:{port} cannot be listened on ({error.strerror}). Stop what listens there, or give "
             "another address."
         ) from error
-    # It goes on for as long as a browser keeps a connection open, which nobody waits for.
-    return _Thread("web", server.run, server.close, patience=2.0)
+    # Requests under way are finished. The loop itself would go on for as long as a browser keeps a connection open,
+    # and closing its sockets under the threads makes them fail: it ends with the process.
+    return _Thread("web", server.run, lambda: server.task_dispatcher.shutdown(timeout=2), patience=0)
 
 
 def sign_in(device_id: str, secret: str) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import pytest
 from django.core.management import call_command
 from django.db import transaction
+from django.test import override_settings
 from pytest_django.fixtures import Settings
 
 from devices import credentials
@@ -43,13 +44,15 @@ class Installation:
         """The service's own."""
         return f"mqtt://gateway:{PASSWORD}@127.0.0.1:{self.broker.ports[SERVICE]}"
 
-    def fill(self) -> str:
-        """`manage.py mosquitto_files`, once Mosquitto has read them; what the command says."""
-        said = str(
-            call_command("mosquitto_files", str(self.broker.folder), "--pid-file", str(self.broker.pid_file))
-        )
+    def fill(self) -> None:
+        """`manage.py mosquitto_files`, once Mosquitto has read them."""
+        with override_settings(MQTT_URL=self.url):
+            call_command("mosquitto_files", str(self.broker.folder), verbosity=0)
         self.broker.reload()
-        return said
+
+    def device(self) -> Owned:
+        """A new one with one command and a password."""
+        return Owned(self.port, cast.device(cast.owner(), cast.CONFIG), "").renewed()
 
     def gateway(self, *filters: str) -> AbstractContextManager[Session]:
         """Somebody signed in with the service's own account."""
@@ -97,7 +100,7 @@ def its_settings(settings: Settings, installation: Installation) -> None:
     settings.MQTT_URL = installation.url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def jobs(
     django_db_setup: None,
     installation: Installation,
@@ -117,14 +120,8 @@ def jobs(
 
 @pytest.fixture
 def new(installation: Installation, db: None) -> Callable[[], Owned]:
-    """Makes a device with one command and a password."""
-
-    def made() -> Owned:
-        device = cast.device(cast.owner(), cast.CONFIG)
-        nobody = Owned(installation.port, device, "")
-        return nobody.renewed()
-
-    return made
+    """Makes devices."""
+    return installation.device
 
 
 @pytest.fixture

@@ -7,19 +7,35 @@ from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
+from django.db import connection
+from pytest_django import DjangoDbBlocker
 
 from tests.mosquitto.clients import Session, refused
 from tests.mosquitto.conftest import PASSWORD, SERVICE, Installation, Owned
-
-pytestmark = pytest.mark.django_db(transaction=True)
+from tests.pipeline import cast
 
 ROOT = "prov/v1"
-EVERYTHING = ("#", "$SYS/#")
 
 
-@pytest.fixture(autouse=True)
-def filled(installation: Installation, healthy: Owned, neighbour: Owned) -> None:
-    installation.fill()
+@pytest.fixture(scope="module", autouse=True)
+def two(installation: Installation, django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> list[Owned]:
+    """They are in the files for all of these tests, which need no database any more."""
+    with django_db_blocker.unblock():
+        found = [installation.device() for _ in range(2)]
+        installation.fill()
+        cast.owner().delete()
+        connection.close()
+    return found
+
+
+@pytest.fixture
+def healthy(two: list[Owned]) -> Owned:
+    return two[0]
+
+
+@pytest.fixture
+def neighbour(two: list[Owned]) -> Owned:
+    return two[1]
 
 
 @pytest.fixture

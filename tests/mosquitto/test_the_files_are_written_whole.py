@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ from devices.models import OutboxRow
 from devices.outbox import Kind
 from provisioning import outbox
 from provisioning.mosquitto import MosquittoFiles
-from tests.mosquitto.conftest import PASSWORD, Owned
+from tests.mosquitto.clients import refused
+from tests.mosquitto.conftest import PASSWORD, Installation, Owned
 from tests.pipeline.cast import WHO
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -154,3 +156,15 @@ def test_a_broker_that_cannot_be_told_is_told_later(
     (row,) = OutboxRow.objects.all()
     assert (row.kind, row.tries) == (Kind.CREDENTIALS.value, 1)
     assert "mosquitto.pid" in row.error
+
+
+def test_the_command_tells_mosquitto_where_it_is_told_the_pid_file(
+    installation: Installation, healthy: Owned, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broker = installation.broker
+    call_command("mosquitto_files", str(broker.folder), "--pid-file", str(broker.pid_file))
+    assert "1 devices and the service may sign in" in capsys.readouterr().out
+    end = time.monotonic() + 5
+    while refused(healthy.port, healthy.id, healthy.password):
+        assert time.monotonic() < end
+        time.sleep(0.02)

@@ -114,7 +114,7 @@ def test_a_message_that_kills_or_stops_its_worker_is_given_up_at_its_third_deliv
     with running(tmp_path, postgres) as processes, Wire(settings.MQTT_URL) as wire:
         for batch in ([kills], [hangs, neighbour]):
             messages = [pack(device.get(id=MARK)) for device in batch]
-            current_app.send_task("provisioning.inbound", (messages,), argsrepr=str(len(batch)))
+            current_app.send_task("provisioning.inbound", (messages,), soft_time_limit=1)
         worker = processes.altered("inbound", ALTERED, KILLS=str(kills.id), HANGS=str(hangs.id))
         said = {one.device_id: one for one in wire.wait_for(3, 60)}
         assert [said[odd.id].body.get("code") for odd in devices] == ["INTERNAL", "INTERNAL", None]

@@ -275,3 +275,20 @@ def test_another_devices_command_is_not_found_here(device: Device, new_device: C
         device.act(foreign, "skip"),
     ):
         answer.refused(404)
+
+
+def test_a_repair_that_opens_more_than_one_answer_holds_is_served_to_its_end(
+    device: Device, board: Board
+) -> None:
+    ids = []
+    for last in ([], [FINISHED]):
+        ids += device.add(*[config()] * 13, *last)
+        board.results(*(ok(command["id"]) for command in board.get(limit=20)["commands"]))
+    assert device.status == "PROVISIONED"
+    device.owner.post(f"{device.commands}/reset").made()
+    assert device.read()["pendingCommands"] == 27
+    while commands := board.get(limit=20)["commands"]:
+        board.results(*(ok(command["id"]) for command in commands))
+    assert device.status == "PROVISIONED"
+    assert {command["attempt"] for command in device.listed(run="all")} == {1}
+    assert set(device.states(*ids)) == {"SUCCEEDED"}
