@@ -74,6 +74,10 @@ def key_usage(value: object, now: datetime) -> object:
             "Must be nine digits 0 or 1: digitalSignature, nonRepudiation, keyEncipherment, dataEncipherment, "
             "keyAgreement, keyCertSign, cRLSign, encipherOnly, decipherOnly. For TLS send 101000000."
         )
+    if value[4] == "0" and "1" in value[7:]:
+        raise Invalid(
+            "encipherOnly and decipherOnly mean something beside keyAgreement only: set the fifth digit."
+        )
     return value
 
 

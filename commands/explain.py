@@ -11,8 +11,8 @@ from datetime import datetime
 from uuid import UUID
 
 from commands import run as runs
+from commands.device_errors import DEVICE_CODES, MODEM_CODES
 from commands.machine import Command, ErrorCode, Kind, State
-from commands.results import DEVICE_CODES
 from commands.status import Run, status, undecided
 from devices.status import Status
 
@@ -180,8 +180,8 @@ ERRORS: Mapping[ErrorCode, Advice] = {
         "Go on without it by {skip} and add a smaller one: fewer certificates or settings at once.",
     ),
     ErrorCode.UNSUPPORTED: Advice(
-        "the device says that it does not know this type of command (“{message}”).",
-        "Update the device's firmware and {reset}, or go on without it by {skip}.",
+        "the device has no way to do it as it is (“{message}”).",
+        "Do what that says and {reset}, or go on without it by {skip}.",
     ),
     ErrorCode.DELIVERY_EXHAUSTED: Advice(
         "it was delivered and not answered too often (“{message}”).",
@@ -207,6 +207,8 @@ _DEVICE_NEXT: Mapping[int, str] = {
 def _device_advice(detail: int) -> str:
     if detail in _DEVICE_NEXT:
         return f"Its error {detail}: {DEVICE_CODES[detail]}. {_DEVICE_NEXT[detail]}"
+    if detail in MODEM_CODES and detail >= 100:
+        return f"Its error {detail} is the modem's own (CME). {MODEM_CODES[detail]} {_AGAIN}."
     whose = "the modem's own (CME)" if 100 <= detail <= 999 else "the device's own"
     return f"Its error {detail} is {whose}: look it up in its manual. {_AGAIN}."
 

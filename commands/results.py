@@ -7,24 +7,16 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from uuid import UUID
 
+from commands.device_errors import sentence
 from commands.machine import Error, ErrorCode, Kind
 from commands.run import Answer
 from pki import requests
 from pki.errors import Invalid
 
-DEVICE_CODES: Mapping[int, str] = {
-    1: "the device does not support this command",
-    2: "the device refused a parameter",
-    3: "the device has no room for it",
-    4: "the device refused the key or certificate",
-    5: "the device could not store it",
-}
-"""What the device's error numbers mean; 100 to 999 are the modem's own (CME). Source: WIRE.md 3.1."""
-
 
 def failure(command_id: UUID, attempt: int, code: int, message: str) -> Answer:
     """The answer that says that the device could not do it."""
-    error = Error(ErrorCode.DEVICE, message or DEVICE_CODES.get(code, "the device gave no reason"), code)
+    error = Error(ErrorCode.DEVICE, sentence(code, message), code)
     return Answer(command_id, attempt, _digest([code, message]), error=error)
 
 

@@ -21,8 +21,9 @@ from devices.timeline import Entry
 from provisioning import throttle
 from provisioning.wire import correlation
 from provisioning.wire.codec import Codec
+from provisioning.wire.errors import Unfit
 from provisioning.wire.fit import fit
-from provisioning.wire.messages import Accepted, Get, Rejected, Result, Results
+from provisioning.wire.messages import Accepted, Get, Item, Rejected, Result, Results
 from provisioning.wire.rejections import rejection
 
 
@@ -45,10 +46,15 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer: `verb` is the last part of its topic."""
+    """An answer: `verb` is the last part of its topic.
+
+    `items` is how many commands it brings; `refused` is why it brings none and stored nothing.
+    """
 
     verb: str
     payload: bytes
+    items: int = 0
+    refused: Rejected | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +114,7 @@ class Fold:
         rejected: Rejected = rejection(code, id=request.message.id, retry_after=retry_after)
         told = reason or rejected.message
         self.entries.append(timeline.refusal(self.device.id, request.received, code, told))
-        return Reply("rejected", request.codec.rejected(rejected))
+        return Reply("rejected", request.codec.rejected(rejected), refused=rejected)
 
     # ---- get
 
@@ -120,12 +126,14 @@ class Fold:
         self._decide(request, run.expire(self.run, request.received, self.at, self.terms.max_deliveries))
         able = run.servable(self.run)
         try:
-            items = self._items(able[: get.limit], request.codec, get.types)
-        except Unreadable as error:
-            return self._reject(request, "INTERNAL", reason=str(error))
-        count = self._fitting(able, items, request.codec, get)
+            items, unfit = self._items(able[: get.limit], request.codec, get.types)
+        except Unreadable as unreadable:
+            return self._reject(request, "INTERNAL", reason=str(unreadable))
+        count = fit(request.codec, get, Status.PROVISIONING.value, items, len(able))
         if able and not count:
-            self._decide(request, run.refuse_head(self.run, able[0], _refusal(able[0], get), self.at))
+            error = _too_large(items[0], get) if items else unfit
+            assert error is not None
+            self._decide(request, run.refuse_head(self.run, able[0], error, self.at))
             able = []
         return self._serve(request, get, able, items[:count])
 
@@ -138,21 +146,22 @@ class Fold:
                 data = {"code": command.error.code.value, "message": command.error.message}
                 self._note(request, timeline.Kind.REFUSED, data, command.id)
 
-    def _items(self, able: Sequence[Command], codec: Codec, types: frozenset[str] | None) -> list[bytes]:
-        """The leading commands that the device can do, encoded."""
-        items = []
+    def _items(
+        self, able: Sequence[Command], codec: Codec, types: frozenset[str] | None
+    ) -> tuple[list[Item], Error | None]:
+        """The leading commands that the device can do, encoded, and why the next one is none of them."""
+        items: list[Item] = []
         for command in able:
             if types is not None and command.type not in types:
-                break
+                return items, Error(ErrorCode.UNSUPPORTED, _CANNOT.format(type=command.type))
             name = correlation.make(command.id, command.attempt)
-            items.append(codec.item(name, command.type, self.params(command)))
-        return items
+            try:
+                items.append(codec.item(name, command.type, self.params(command)))
+            except Unfit as error:
+                return items, Error(ErrorCode.UNSUPPORTED, error.reason)
+        return items, None
 
-    def _fitting(self, able: Sequence[Command], items: Sequence[bytes], codec: Codec, get: Get) -> int:
-        word = Status.PROVISIONING.value
-        return fit(codec, get.id, word, items, len(able), get.rx_max_size, get.limit)
-
-    def _serve(self, request: Request, get: Get, able: Sequence[Command], items: Sequence[bytes]) -> Reply:
+    def _serve(self, request: Request, get: Get, able: Sequence[Command], items: Sequence[Item]) -> Reply:
         chosen = able[: len(items)]
         self.run = run.serve(self.run, chosen, request.received, self.at)
         now, pending = status(self.run).value, len(able) - len(items)
@@ -160,7 +169,7 @@ class Fold:
             names = [correlation.make(command.id, command.attempt) for command in chosen]
             only = chosen[0].id if len(chosen) == 1 else None
             self._note(request, timeline.Kind.SERVED, {"commands": names, "pending": pending}, only)
-        return Reply("commands", request.codec.commands(get.id, now, items, pending))
+        return Reply("commands", request.codec.commands(get.id, now, items, pending), len(items))
 
     # ---- results
 
@@ -225,13 +234,12 @@ def _judged(command: Command, attempt: int, result: Result) -> Answer:
     return results.success(command.id, attempt, command.kind, result.value)
 
 
-def _refusal(head: Command, get: Get) -> Error:
-    if get.types is not None and head.type not in get.types:
-        message = (
-            f"The device says that it cannot do {head.type}. Skip it, or update the device and reset it."
-        )
-        return Error(ErrorCode.UNSUPPORTED, message)
-    message = (
-        f"The command does not fit the {get.rx_max_size} bytes that the device can receive. Send less in it."
-    )
+_CANNOT = "The device says that it cannot do {type}. Skip it, or update the device and reset it."
+
+
+def _too_large(head: Item, get: Get) -> Error:
+    if head.steps > get.limit:
+        message = f"The command takes {head.steps} steps, and the device takes {get.limit} at once. Send less in it."
+    else:
+        message = f"The command does not fit the {get.rx_max_size} bytes that the device can receive. Send less in it."
     return Error(ErrorCode.TOO_LARGE, message)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from commands.device_errors import DEVICE_CODES, MODEM_CODES
 from commands.explain import ERRORS
 from commands.machine import ErrorCode
-from commands.results import DEVICE_CODES
 from commands.run import Word
 from provisioning.documents.markdown import code, page, table
 from provisioning.wire.rejections import REJECTIONS
@@ -65,6 +65,12 @@ $failures
 
 $numbers
 
+## The modem's own numbers
+
+`detail` too, where a modem made the error: `message` says this, and what else the device said.
+
+$modem
+
 ## What a device is refused
 
 The `code` of a `rejected` (WIRE.md 4.1), and the advice at the end of its `message`. Nothing of what the
@@ -91,6 +97,7 @@ def document() -> str:
         refusals=table(["code", "HTTP", "title"], refused),
         failures=table(["code", "why", "what to do"], _failures()),
         numbers=table(["number", "meaning"], _numbers()),
+        modem=table(["number", "what to do"], [[str(number), text] for number, text in MODEM_CODES.items()]),
         rejections=table(["code", "advice to the device"], rejected),
         words=table(["word", "meaning"], words),
     )
@@ -106,7 +113,7 @@ def _failures() -> Iterator[list[str]]:
 def _numbers() -> Iterator[list[str]]:
     for number, words in DEVICE_CODES.items():
         yield [str(number), _capital(words) + "."]
-    yield ["100 to 999", "The modem's own (CME): its manual says more."]
+    yield ["100 to 999", "The modem's own (CME): see below, or its manual."]
     yield ["any other", "The device's own."]
 
 

@@ -8,10 +8,10 @@ import cbor2
 
 from provisioning.wire import limits, outbound, shapes, strict
 from provisioning.wire.errors import Malformed
-from provisioning.wire.messages import Accepted, Get, Rejected, Results
+from provisioning.wire.messages import Accepted, Get, Item, Rejected, Results
 
 _MAP: Final = 0xA0
-_ARRAY: Final = 0x80
+ARRAY: Final = 0x80
 _ID: Final = cbor2.dumps("id")
 _STATUS: Final = cbor2.dumps("status")
 _COMMANDS: Final = cbor2.dumps("commands")
@@ -23,23 +23,24 @@ class Cbor:
     """The codec of `cbor`; see `codec.Codec` for what each method promises."""
 
     def decode_get(self, payload: bytes) -> Get:
-        return strict.decode(payload, _PARSER, shapes.get) if payload else Get()
+        return strict.decode(payload, PARSER, shapes.get) if payload else Get()
 
     def decode_results(self, payload: bytes) -> Results:
-        return strict.decode(payload, _PARSER, shapes.results)
+        return strict.decode(payload, PARSER, shapes.results)
 
-    def item(self, correlation_id: str, type: str, params: Mapping[str, object]) -> bytes:
-        return cbor2.dumps(outbound.item(correlation_id, type, params))
+    def item(self, correlation_id: str, type: str, params: Mapping[str, object]) -> Item:
+        return Item(cbor2.dumps(outbound.item(correlation_id, type, params)))
 
-    def commands(self, id: str | None, status: str, items: Sequence[bytes], pending: int) -> bytes:
-        start = (_head(_MAP, 3),) if id is None else (_head(_MAP, 4), _ID, cbor2.dumps(id))
+    def commands(self, id: str | None, status: str, items: Sequence[Item], pending: int) -> bytes:
+        start = (head(_MAP, 3),) if id is None else (head(_MAP, 4), _ID, cbor2.dumps(id))
         status_pair = (_STATUS, cbor2.dumps(status))
-        items_head = (_COMMANDS, _head(_ARRAY, len(items)))
-        return b"".join((*start, *status_pair, *items_head, *items, _PENDING, cbor2.dumps(pending)))
+        items_head = (_COMMANDS, head(ARRAY, len(items)))
+        data = [item.data for item in items]
+        return b"".join((*start, *status_pair, *items_head, *data, _PENDING, cbor2.dumps(pending)))
 
-    def size(self, id: str | None, status: str, count: int, items_size: int, pending: int) -> int:
-        empty = len(self.commands(id, status, (), pending)) - len(_head(_ARRAY, 0))
-        return empty + len(_head(_ARRAY, count)) + items_size
+    def size(self, id: str | None, status: str, steps: int, items_size: int, pending: int) -> int:
+        empty = len(self.commands(id, status, (), pending)) - len(head(ARRAY, 0))
+        return empty + len(head(ARRAY, steps)) + items_size
 
     def accepted(self, message: Accepted) -> bytes:
         return cbor2.dumps(outbound.accepted(message))
@@ -48,8 +49,8 @@ class Cbor:
         return cbor2.dumps(outbound.rejected(message))
 
 
-def _head(major: int, count: int) -> bytes:
-    """A container's head is its count as an integer, under the container's own type bits."""
+def head(major: int, count: int) -> bytes:
+    """The head of a container of `count`: that integer, shortest, under the container's own type bits."""
     if count < 24:
         return bytes((major | count,))
     count_bytes = cbor2.dumps(count)
@@ -114,4 +115,4 @@ def _reason(error: cbor2.CBORDecodeError) -> Malformed:
 
 _REFUSED: Final = _Tags(_refuse)
 _DROPPED: Final = _Tags(_drop)
-_PARSER: Final = _Parser()
+PARSER: Final = _Parser()

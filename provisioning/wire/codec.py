@@ -11,7 +11,8 @@ from provisioning.wire import json_format
 from provisioning.wire.cbor_format import Cbor
 from provisioning.wire.errors import UnsupportedFormat
 from provisioning.wire.json_format import Json
-from provisioning.wire.messages import Accepted, Get, Notify, Rejected, Results
+from provisioning.wire.messages import Accepted, Get, Item, Notify, Rejected, Results
+from provisioning.wire.nrf_format import Nrf
 
 
 class Codec(Protocol):
@@ -25,19 +26,19 @@ class Codec(Protocol):
         """Read `results`; raises Malformed, nothing else, on any payload."""
         ...
 
-    def item(self, correlation_id: str, type: str, params: Mapping[str, object]) -> bytes:
+    def item(self, correlation_id: str, type: str, params: Mapping[str, object]) -> Item:
         """Encode one command, its params as the owner posted them (WIRE.md 2.2).
 
-        Raises TypeError for a param that is neither text nor an integer.
+        Raises TypeError for a param that is neither text nor an integer, Unfit for what the format cannot say.
         """
         ...
 
-    def commands(self, id: str | None, status: str, items: Sequence[bytes], pending: int) -> bytes:
+    def commands(self, id: str | None, status: str, items: Sequence[Item], pending: int) -> bytes:
         """Join encoded commands into the answer to `get`: the bytes that encoding it at once would give."""
         ...
 
-    def size(self, id: str | None, status: str, count: int, items_size: int, pending: int) -> int:
-        """The length of `commands` for that many items of that many bytes in all, without building it."""
+    def size(self, id: str | None, status: str, steps: int, items_size: int, pending: int) -> int:
+        """The length of `commands` for that many steps of that many bytes in all, without building it."""
         ...
 
     def accepted(self, message: Accepted) -> bytes:
@@ -49,7 +50,7 @@ class Codec(Protocol):
         ...
 
 
-CODECS: Final[Mapping[str, Codec]] = MappingProxyType({"json": Json(), "cbor": Cbor()})
+CODECS: Final[Mapping[str, Codec]] = MappingProxyType({"json": Json(), "cbor": Cbor(), "nrf": Nrf()})
 
 
 def named(format: str) -> Codec:

@@ -1,6 +1,7 @@
 """What is wrong with a message from a device: refused with a reason, never a reason to stop.
 
 Unroutable             the topic is none of ours: nobody to answer
+Unfit                  what a format cannot carry out to a device: its owner hears of it
 Refused                answered `rejected`, nothing stored (WIRE.md 4.1)
     Malformed          MALFORMED
         TooLarge       TOO_LARGE
@@ -12,6 +13,14 @@ from typing import ClassVar
 
 class Unroutable(ValueError):
     """The topic is not a device's `get` or `results`; it is counted and dropped."""
+
+
+class Unfit(ValueError):
+    """A command that a format has no way to say; `reason` is a sentence for the owner, without secrets."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class Refused(ValueError):

@@ -6,7 +6,7 @@ from typing import Final, final
 
 from provisioning.wire import limits, outbound, shapes, strict
 from provisioning.wire.errors import Malformed
-from provisioning.wire.messages import Accepted, Get, Notify, Rejected, Results
+from provisioning.wire.messages import Accepted, Get, Item, Notify, Rejected, Results
 
 _encode: Final = json.JSONEncoder(
     ensure_ascii=False, separators=(",", ":"), allow_nan=False, check_circular=False
@@ -23,16 +23,16 @@ class Json:
     def decode_results(self, payload: bytes) -> Results:
         return strict.decode(payload, _PARSER, shapes.results)
 
-    def item(self, correlation_id: str, type: str, params: Mapping[str, object]) -> bytes:
-        return _encode(outbound.item(correlation_id, type, params)).encode()
+    def item(self, correlation_id: str, type: str, params: Mapping[str, object]) -> Item:
+        return Item(_encode(outbound.item(correlation_id, type, params)).encode())
 
-    def commands(self, id: str | None, status: str, items: Sequence[bytes], pending: int) -> bytes:
+    def commands(self, id: str | None, status: str, items: Sequence[Item], pending: int) -> bytes:
         head = "" if id is None else f'"id":{_encode(id)},'
         start = f'{{{head}"status":{_encode(status)},"commands":['.encode()
-        return b'%b%b],"pending":%d}' % (start, b",".join(items), pending)
+        return b'%b%b],"pending":%d}' % (start, b",".join([item.data for item in items]), pending)
 
-    def size(self, id: str | None, status: str, count: int, items_size: int, pending: int) -> int:
-        return len(self.commands(id, status, (), pending)) + items_size + max(0, count - 1)
+    def size(self, id: str | None, status: str, steps: int, items_size: int, pending: int) -> int:
+        return len(self.commands(id, status, (), pending)) + items_size + max(0, steps - 1)
 
     def accepted(self, message: Accepted) -> bytes:
         return _encode(outbound.accepted(message)).encode()

@@ -23,6 +23,20 @@ class Get:
     client: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One command, encoded by a format, and what it costs in an answer.
+
+    `steps` count for `limit`: a format may send one command in several. `reply` is about how many bytes the
+    device's results for it will take, 0 where nobody need know. `alone`: nothing else goes with it.
+    """
+
+    data: bytes = field(repr=False)
+    steps: int = 1
+    reply: int = 0
+    alone: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """What became of one command: one entry of `Results` (WIRE.md 3.1, 3.2).

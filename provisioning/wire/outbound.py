@@ -8,7 +8,7 @@ from provisioning.wire.messages import Accepted, Notify, Rejected
 
 def item(correlation_id: str, type: str, params: Mapping[str, object]) -> dict[str, object]:
     """One command (WIRE.md 2.2); raises TypeError for a param that is neither text nor an integer."""
-    return {"id": correlation_id, "type": type, "params": {key: _param(one) for key, one in params.items()}}
+    return {"id": correlation_id, "type": type, "params": {key: param(one) for key, one in params.items()}}
 
 
 def accepted(message: Accepted) -> dict[str, object]:
@@ -31,12 +31,15 @@ def notify(message: Notify) -> dict[str, object]:
     return {"pending": message.pending, "within": message.within}
 
 
-def _with_id(id: str | None, body: dict[str, object]) -> dict[str, object]:
-    return body if id is None else {"id": id, **body}
+def param(value: object) -> str | int:
+    """One param as the owner posted it: PEM and hexadecimal are text, in cbor too (WIRE.md 2.2).
 
-
-def _param(value: object) -> str | int:
-    """WIRE.md 2.2: as the owner posted it; PEM and hexadecimal are text, in cbor too."""
+    Raises TypeError for what is neither text nor an integer.
+    """
     if isinstance(value, str) or type(value) is int:
         return value
     raise TypeError(f"a command's params are text or integers, not {value.__class__.__name__}")
+
+
+def _with_id(id: str | None, body: dict[str, object]) -> dict[str, object]:
+    return body if id is None else {"id": id, **body}

@@ -3,6 +3,7 @@
 Unknown keys are ignored at every level; a known key with a wrong value makes the whole message Malformed.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from provisioning.wire import limits
@@ -17,7 +18,7 @@ def get(body: object) -> Get:
     """The `get` in a body; raises Malformed."""
     fields = _map(body, "The body")
     return Get(
-        id=_text(fields["id"], "id", limits.ID) if "id" in fields else None,
+        id=text(fields["id"], "id", limits.ID) if "id" in fields else None,
         after=_after(fields["after"]) if "after" in fields else None,
         limit=_limit(fields["limit"]) if "limit" in fields else limits.LIMIT_DEFAULT,
         rx_max_size=_size(fields["rxMaxSize"], "rxMaxSize", limits.RX_MIN)
@@ -32,23 +33,41 @@ def get(body: object) -> Get:
 def results(body: object) -> Results:
     """The `results` in a body; raises Malformed where a single entry breaks the shape."""
     fields = _map(body, "The body")
-    entries = _list(fields.get("results"), "results", limits.RESULTS)
+    entries = array(fields.get("results"), "results", limits.RESULTS)
     return Results(
-        id=_text(fields["id"], "id", limits.ID) if "id" in fields else None,
-        results=tuple([_entry(index, entry) for index, entry in enumerate(entries)]),
+        id=text(fields["id"], "id", limits.ID) if "id" in fields else None,
+        results=each(entries, "results", _result),
     )
 
 
-def _entry(index: int, entry: object) -> Result:
-    try:
-        return _result(entry)
-    except Malformed as error:
-        raise Malformed(f"results[{index}]: {error.message}") from None
+def each(entries: list[object], name: str, read: Callable[[object], Result]) -> tuple[Result, ...]:
+    """What `read` makes of every entry; raises its Malformed with `name` and the number of the entry."""
+    made = []
+    for index, entry in enumerate(entries):
+        try:
+            made.append(read(entry))
+        except Malformed as error:
+            raise Malformed(f"{name}[{index}]: {error.message}") from None
+    return tuple(made)
+
+
+def array(value: object, name: str, most: int) -> list[object]:
+    """The value if it is a list that is not too long; raises Malformed."""
+    if not isinstance(value, list) or len(value) > most:
+        raise Malformed(f"{name} must be a list of at most {most} entries.")
+    return value
+
+
+def text(value: object, name: str, most: int) -> str:
+    """The value if it is text that is not too long; raises Malformed."""
+    if not isinstance(value, str) or len(value) > most:
+        raise Malformed(f"{name} must be text of at most {most} characters.")
+    return value
 
 
 def _result(entry: object) -> Result:
     fields = _map(entry, "The entry")
-    id = _text(fields.get("id"), "id", limits.ID)
+    id = text(fields.get("id"), "id", limits.ID)
     ok, value, error = fields.get("ok"), fields.get("value"), fields.get("error")
     if ok is True:
         if error is not None:
@@ -63,7 +82,7 @@ def _result(entry: object) -> Result:
         id=id,
         ok=False,
         code=_code(fault.get("code")),
-        message=_text(fault.get("message"), "error.message", limits.ERROR_MESSAGE),
+        message=text(fault.get("message"), "error.message", limits.ERROR_MESSAGE),
     )
 
 
@@ -71,11 +90,11 @@ def _value(value: object) -> dict[str, object] | str | None:
     if value is None or isinstance(value, str):
         return value
     fields = _map(value, "value")
-    return {key: _text(fields[key], f"value.{key}", limits.MESSAGE) for key in _VALUE_KEYS if key in fields}
+    return {key: text(fields[key], f"value.{key}", limits.MESSAGE) for key in _VALUE_KEYS if key in fields}
 
 
 def _after(value: object) -> str | None:
-    after = _text(value, "after", limits.MESSAGE)
+    after = text(value, "after", limits.MESSAGE)
     # A hint only (WIRE.md 2.6): what is too long to be ours is no reason to refuse the device.
     return after if len(after) <= limits.CORRELATION else None
 
@@ -94,9 +113,7 @@ def _size(value: object, name: str, least: int) -> int:
 
 
 def _types(value: object) -> frozenset[str]:
-    return frozenset(
-        [_text(one, "Each of types", limits.TYPE) for one in _list(value, "types", limits.TYPES)]
-    )
+    return frozenset([text(one, "Each of types", limits.TYPE) for one in array(value, "types", limits.TYPES)])
 
 
 def _client(value: object) -> dict[str, str]:
@@ -104,7 +121,7 @@ def _client(value: object) -> dict[str, str]:
     if len(pairs) > limits.CLIENT_PAIRS:
         raise Malformed(f"client must have at most {limits.CLIENT_PAIRS} pairs.")
     return {
-        _text(key, "Each key of client", limits.CLIENT_TEXT): _text(
+        text(key, "Each key of client", limits.CLIENT_TEXT): text(
             one, "Each value of client", limits.CLIENT_TEXT
         )
         for key, one in pairs.items()
@@ -120,16 +137,4 @@ def _code(value: object) -> int:
 def _map(value: object, name: str) -> dict[str, object]:
     if not isinstance(value, dict):
         raise Malformed(f"{name} must be a map.")
-    return value
-
-
-def _list(value: object, name: str, most: int) -> list[object]:
-    if not isinstance(value, list) or len(value) > most:
-        raise Malformed(f"{name} must be a list of at most {most} entries.")
-    return value
-
-
-def _text(value: object, name: str, most: int) -> str:
-    if not isinstance(value, str) or len(value) > most:
-        raise Malformed(f"{name} must be text of at most {most} characters.")
     return value

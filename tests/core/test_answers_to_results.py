@@ -76,9 +76,9 @@ def test_a_result_is_stored_and_says_how_it_stands_now(format: str) -> None:
 
 def test_a_failure_is_stored_with_the_devices_reason_and_frees_what_stands_behind() -> None:
     service = Service([command(1, state=UNDER_WAY), command(2, state=UNDER_WAY), command(3)])
-    answer = tell(service, failed(service.commands[0], 513, "CME says no"))
+    answer = tell(service, failed(service.commands[0], 600, "CME says no"))
     assert (answer["status"], answer["pending"]) == ("ERROR", 0)
-    assert service.commands[0].error == Error(ErrorCode.DEVICE, "CME says no", 513)
+    assert service.commands[0].error == Error(ErrorCode.DEVICE, "CME says no", 600)
     assert states(service.run) == [FAILED, WAITS, WAITS]
     assert (service.commands[1].deliveries, service.commands[1].attempt) == (0, 0)
 

@@ -84,9 +84,12 @@ REFUSED: Mapping[tuple[str, str], tuple[tuple[Any, str], ...]] = {
             for value in ("pump-17", "CN=", "XX=a", "CN=a,b", "cn=a", "CN=a;O=b,x")
         ),
     ),
-    ("certificateSigningRequest", "keyUsage"): tuple(
-        (value, "nine digits 0 or 1")
-        for value in (*NOT_TEXT, "", "10100000", "1010000000", "10100000x", "101000000\n", "１01000000")
+    ("certificateSigningRequest", "keyUsage"): (
+        *(
+            (value, "nine digits 0 or 1")
+            for value in (*NOT_TEXT, "", "10100000", "1010000000", "10100000x", "101000000\n", "１01000000")
+        ),
+        *((value, "beside keyAgreement") for value in ("101000010", "000000001")),
     ),
     ("serverCertificate", "content"): (
         *((value, "text of 1 to 16384") for value in (*NOT_TEXT, "", "x" * LONG)),

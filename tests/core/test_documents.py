@@ -14,8 +14,8 @@ import pytest
 
 from commands import catalogue, limits
 from commands.catalogue import TYPES
+from commands.device_errors import DEVICE_CODES
 from commands.machine import TABLE, ErrorCode, Input, State
-from commands.results import DEVICE_CODES
 from commands.run import Word
 from commands.status import RULES
 from provisioning import documents

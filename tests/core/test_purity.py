@@ -14,11 +14,14 @@ SHELL = {"amqtt", "celery", "django", "environ", "paho", "psycopg", "redis", "re
 CONTRACT = "The rules know no framework, no database and no network"
 CORE = {
     "commands.catalogue",
+    "commands.device_errors",
     "commands.limits",
     "commands.machine",
+    "commands.placeholders",
     "commands.results",
     "commands.run",
     "commands.status",
+    "devices.claims_csv",
     "devices.row",
     "devices.status",
     "provisioning.messages",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from commands import results
+from commands.device_errors import DEVICE_CODES, MODEM_CODES
 from commands.machine import ErrorCode, Kind
 from commands.run import Answer
 from tests.core import keys
@@ -96,29 +99,67 @@ def test_a_command_that_makes_nothing_needs_no_value_and_keeps_none(kind: Kind) 
     assert {(one.response, one.error) for one in given} == {(None, None)}
 
 
-def test_a_failure_has_the_devices_number_and_its_words() -> None:
-    given = results.failure(uuid(1), 3, 527, "CME: storage is full")
+def failed(code: int, said: str) -> str:
+    """What the owner is told."""
+    given = results.failure(uuid(1), 3, code, said)
     assert given.error is not None
-    assert (given.error.code, given.error.detail, given.error.message) == (
-        ErrorCode.DEVICE,
-        527,
-        "CME: storage is full",
-    )
+    assert (given.error.code, given.error.detail) == (ErrorCode.DEVICE, code)
     assert (given.command_id, given.attempt, given.response) == (uuid(1), 3, None)
+    return given.error.message
+
+
+def test_a_failure_has_the_devices_number_and_its_words() -> None:
+    assert failed(-7, "The valve is stuck.") == "The valve is stuck."
+    assert failed(3, "no room") == "no room"
 
 
 @pytest.mark.parametrize(
     ("code", "words"),
-    [(code, words) for code, words in results.DEVICE_CODES.items()] + [(-7, "the device gave no reason")],
+    [*DEVICE_CODES.items(), (-7, "the device gave no reason"), (520, "the device gave no reason")],
 )
 def test_a_failure_without_words_says_what_its_number_means(code: int, words: str) -> None:
-    given = results.failure(uuid(1), 0, code, "")
-    assert given.error is not None
-    assert given.error.message == words
+    assert failed(code, "") == words
 
 
 def test_the_numbers_are_those_of_the_wire() -> None:
-    assert set(results.DEVICE_CODES) == {1, 2, 3, 4, 5}
+    assert set(DEVICE_CODES) == {1, 2, 3, 4, 5}
+    assert not set(DEVICE_CODES) & set(MODEM_CODES)
+
+
+@pytest.mark.parametrize("code", MODEM_CODES)
+@pytest.mark.parametrize(
+    "said", ["", "ERROR", "\r\nERROR\r\n", "+CME ERROR: 513", "+CME ERROR:7\r\n"], ids=repr
+)
+def test_a_modems_number_alone_says_what_to_do(code: int, said: str) -> None:
+    assert failed(code, said) == MODEM_CODES[code]
+
+
+@pytest.mark.parametrize("sentence", MODEM_CODES.values())
+def test_what_to_do_is_a_sentence(sentence: str) -> None:
+    assert sentence[0].isupper()
+    assert sentence.endswith(".")
+    assert ": " in sentence
+
+
+@pytest.mark.parametrize("code", [code for code in MODEM_CODES if code >= 100])
+def test_what_a_device_says_of_its_modems_error_follows(code: int) -> None:
+    assert failed(code, "PEM too long") == f"{MODEM_CODES[code]} The device said: PEM too long"
+
+
+@pytest.mark.parametrize("code", [0, 50, 51])
+def test_a_low_number_with_words_is_the_devices_own(code: int) -> None:
+    assert failed(code, "The valve is stuck.") == "The valve is stuck."
+
+
+def test_a_modems_number_that_nobody_knows_comes_with_what_was_said() -> None:
+    assert failed(520, "ERROR") == "ERROR"
+
+
+@pytest.mark.parametrize("said", [" " * 1024, "+CME ERROR: " + "9" * 1012, "+CME ERROR:" + " " * 1013])
+def test_a_long_message_is_looked_at_in_no_time(said: str) -> None:
+    start = time.process_time()
+    failed(513, said)
+    assert time.process_time() - start < 0.1
 
 
 def test_one_result_has_one_digest_and_another_has_another() -> None:

@@ -1,6 +1,7 @@
 """Hypothesis strategies for what devices may say, and a device's own encoders for it."""
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ Body = dict[str, Any]
 ENCODERS: dict[str, Callable[[object], bytes]] = {
     "json": lambda body: json.dumps(body).encode(),
     "cbor": cbor2.dumps,
+    "nrf": cbor2.dumps,
 }
 
 
@@ -97,4 +99,37 @@ def reports(draw: st.DrawFn) -> tuple[Body, Results]:
     body = {} if id is None else {"id": id}
     return {**body, "results": [entry for entry, _ in some]}, Results(
         id=id, results=tuple(result for _, result in some)
+    )
+
+
+modem_ids = texts(limits.ID).filter(lambda text: not re.search(r"\.s[1-9]?\Z", text))
+helpers = st.sampled_from((".s", *(f".s{number}" for number in range(1, 10))))
+bases = st.builds("{}.{:x}".format, st.uuids(), st.integers(0, 2**16))
+outputs = st.text("ABCdef0189-_.", max_size=40)
+
+
+@st.composite
+def responses(draw: st.DrawFn) -> tuple[list[object], Result | None]:
+    """One response of a modem's library, and what it means for its command."""
+    helps = draw(st.booleans())
+    id = draw(bases if helps else modem_ids)
+    sent = id + draw(helpers) if helps else id
+    kind = draw(st.sampled_from((99, 100, 101, 102)))
+    if kind == 99:
+        code, said = draw(st.integers(0, 2**31 - 1)), draw(texts(1100))
+        return [sent, kind, code, said], Result(id=id, ok=False, code=code, message=said[:1024])
+    if kind > 100:
+        return [sent, kind], None if helps else Result(id=id, ok=True)
+    made = draw(st.none() | outputs)
+    start, end = draw(st.sampled_from(("", "\r\n"))), draw(st.sampled_from(("", "\r\n", "\r\nOK\r\n")))
+    said = start + ("" if made is None else f'%KEYGEN: "{made}"') + end
+    return [sent, kind, said], None if helps else Result(id=id, ok=True, value=made)
+
+
+@st.composite
+def modem_reports(draw: st.DrawFn) -> tuple[list[object], Results]:
+    """The body of a `results` in `nrf`, and what it means."""
+    some = draw(st.lists(responses(), min_size=1, max_size=5))
+    return [response for response, _ in some], Results(
+        results=tuple(result for _, result in some if result is not None)
     )

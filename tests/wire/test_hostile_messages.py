@@ -4,6 +4,7 @@ import time
 import tracemalloc
 from collections.abc import Callable
 
+import cbor2
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -55,7 +56,9 @@ HEADS = st.builds(lambda major, info: bytes((major << 5 | info,)), st.integers(0
 CBOR = st.lists(HEADS | st.sampled_from((b"\x61a", b"\xff", b"\x62id", b"\x00")), max_size=40).map(b"".join)
 
 
-@pytest.mark.parametrize("decode", [CODECS["cbor"].decode_get, CODECS["cbor"].decode_results])
+@pytest.mark.parametrize(
+    "decode", [CODECS["cbor"].decode_get, CODECS["cbor"].decode_results, CODECS["nrf"].decode_results]
+)
 @given(CBOR)
 @example(b"\xa1\x62id\x7f\x61\xc3\x61\xa9\xff")
 def test_random_items_of_cbor_are_read_or_refused(decode: Callable[[bytes], object], payload: bytes) -> None:
@@ -100,7 +103,7 @@ def mutated(payload: bytes, mutations: list[tuple[int, int, bytes]]) -> bytes:
     return payload
 
 
-@pytest.mark.parametrize("format", sorted(CODECS))
+@pytest.mark.parametrize("format", sorted(set(CODECS) - {"nrf"}))
 @given(messages.gets(), messages.reports(), MUTATIONS)
 def test_good_messages_gone_bad_are_read_or_refused(
     format: str,
@@ -111,6 +114,34 @@ def test_good_messages_gone_bad_are_read_or_refused(
     encode, codec = ENCODERS[format], CODECS[format]
     refused_or_read(codec.decode_get, mutated(encode(get[0]), mutations))
     refused_or_read(codec.decode_results, mutated(encode(results[0]), mutations))
+
+
+@given(messages.modem_reports(), MUTATIONS)
+def test_good_responses_gone_bad_are_read_or_refused(
+    said: tuple[list[object], object], mutations: list[tuple[int, int, bytes]]
+) -> None:
+    refused_or_read(CODECS["nrf"].decode_results, mutated(cbor2.dumps(said[0]), mutations))
+
+
+# Over anything, but lists that begin like a response, so that more is looked at than the first value.
+RESPONSES = st.lists(
+    messages.wild
+    | st.builds(
+        lambda start, rest: [*start, *rest],
+        st.tuples(messages.texts(50), st.sampled_from((99, 100, 101, 102, 103, True, 99.0, 2**63))),
+        st.lists(messages.wild | st.integers(-5, 2**33), max_size=3),
+    ),
+    max_size=4,
+)
+
+
+@given(RESPONSES)
+def test_random_responses_are_read_or_refused(body: list[object]) -> None:
+    try:
+        payload = cbor2.dumps(body)
+    except UnicodeEncodeError:
+        return
+    refused_or_read(CODECS["nrf"].decode_results, payload)
 
 
 @decoders
@@ -159,6 +190,14 @@ HOSTILE = {
     "lists of 2^31 within lists, cbor": filled(b"", b"\x9a\x7f\xff\xff\xff"),
     "wide characters, cbor": b"\xa1\x61x\x79\xff\xf0" + "😀".encode() + b"a" * (0xFFF0 - 4),
 }
+HOSTILE |= {kind.replace(", cbor", ", nrf"): payload for kind, payload in HOSTILE.items() if ", cbor" in kind}
+HOSTILE |= {
+    "empty responses, nrf": filled(b"\x9f", b"\x80", b"\xff"),
+    "400 responses, nrf": cbor2.dumps([["x" * 64, 99, 513, "e" * 80]] * 400),
+    "one long reply, nrf": b"\x81\x83\x61x\x18\x64\x79\xff\xf0" + b"a" * 0xFFF0,
+    "replies that never end, nrf": b"\x81\x83\x61x\x18\x64\x79\xff\xf0" + b"%KEYGEN:" * (0xFFF0 // 8),
+    "a reply of white space, nrf": b"\x81\x83\x61x\x18\x64\x79\xff\xf0" + b"%KEYGEN:".ljust(0xFFF0),
+}
 hostile = pytest.mark.parametrize(("kind", "payload"), HOSTILE.items(), ids=HOSTILE.keys())
 
 
@@ -167,7 +206,7 @@ def test_64_kib_of_malice_take_bounded_memory(kind: str, payload: bytes) -> None
     assert len(payload) <= limits.MESSAGE
     tracemalloc.start()
     try:
-        refused_or_read(DECODERS[f"results in {kind[-4:]}"], payload)
+        refused_or_read(DECODERS[f"results in {kind.rpartition(', ')[2]}"], payload)
         assert tracemalloc.get_traced_memory()[1] < 16 * 2**20
     finally:
         tracemalloc.stop()
@@ -176,7 +215,7 @@ def test_64_kib_of_malice_take_bounded_memory(kind: str, payload: bytes) -> None
 @hostile
 def test_64_kib_of_malice_take_bounded_time(kind: str, payload: bytes) -> None:
     start = time.process_time()
-    refused_or_read(DECODERS[f"results in {kind[-4:]}"], payload)
+    refused_or_read(DECODERS[f"results in {kind.rpartition(', ')[2]}"], payload)
     # Ordinary is 0.02 s at most; what is quadratic takes seconds.
     assert time.process_time() - start < 0.5
 
@@ -203,6 +242,23 @@ def test_a_refusal_says_what_is_wrong(sent: str, reason: str) -> None:
     format, _, payload = sent.partition(" ")
     with pytest.raises(Malformed, match=reason):
         CODECS[format].decode_get(bytes.fromhex(payload))
+
+
+MODEM_REASONS: list[tuple[object, str]] = [
+    ([], r"^The body has no response in it"),
+    ({}, r"^The body must be a list of at most 400 entries\.$"),
+    ([["a", 101], []], r"^responses\[1\]: The response must begin with an id and a number\.$"),
+    ([["a", 101], ["b", 7]], r"^responses\[1\]: The second of a response must be 99, 100, 101 or 102\.$"),
+    ([["a", 99, 513]], r"^responses\[0\]: A response 99 must have 4 values\.$"),
+    ([["a", 99, -1, ""]], r"^responses\[0\]: The error code must be an integer from 0 to 2147483647\.$"),
+    ([[1, 101]], r"^responses\[0\]: The id must be text of at most 64 characters\.$"),
+]
+
+
+@pytest.mark.parametrize(("body", "reason"), MODEM_REASONS, ids=lambda value: str(value)[:30])
+def test_a_refused_response_is_named_with_what_is_wrong(body: object, reason: str) -> None:
+    with pytest.raises(Malformed, match=reason):
+        CODECS["nrf"].decode_results(cbor2.dumps(body))
 
 
 def test_the_entry_that_is_wrong_is_named() -> None:

@@ -54,5 +54,5 @@ def test_a_message_in_an_unknown_format_is_refused_in_json() -> None:
         codec.named("xml")
     sent = codec.answering("xml").rejected(refusal(refused.value))
     advice = REJECTIONS["UNSUPPORTED_FORMAT"]
-    reason = "The service speaks cbor, json."
+    reason = "The service speaks cbor, json, nrf."
     assert sent.decode() == f'{{"code":"UNSUPPORTED_FORMAT","message":"{reason} {advice}"}}'
