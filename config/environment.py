@@ -66,6 +66,26 @@ VARIABLES: tuple[Variable, ...] = (
         "Times a command is served unanswered before it fails.",
     ),
     Variable(
+        "KEYSEED_CLAIM_PROOF",
+        str,
+        "known",
+        "What a claim by attestation token must prove. `known`: its signature verifies with an imported identity key; "
+        "`first-use`: nothing, and the device's key is learnt when it first signs in; `off`: nothing. The last two "
+        "only with one tenant, or for tenants marked sandbox.",
+    ),
+    Variable(
+        "KEYSEED_UNPROVEN_SECRETS",
+        str,
+        "refuse",
+        "`allow` lets devices that were claimed without proof carry secrets; only with one tenant.",
+    ),
+    Variable(
+        "KEYSEED_JWT_AUDIENCE",
+        str,
+        "keyseed",
+        "The name that `aud` in a device's token must be, where it is there.",
+    ),
+    Variable(
         "KEYSEED_MOSQUITTO_DIR",
         str,
         "",

@@ -29,6 +29,9 @@ KEYSEED_MQTT_ROOT = _given["KEYSEED_MQTT_ROOT"]
 KEYSEED_GATEWAY_GROUP = _given["KEYSEED_GATEWAY_GROUP"]
 KEYSEED_BATCH_MESSAGES = _given["KEYSEED_BATCH_MESSAGES"]
 KEYSEED_MAX_DELIVERIES = _given["KEYSEED_MAX_DELIVERIES"]
+KEYSEED_CLAIM_PROOF = _given["KEYSEED_CLAIM_PROOF"]
+KEYSEED_UNPROVEN_SECRETS = _given["KEYSEED_UNPROVEN_SECRETS"]
+KEYSEED_JWT_AUDIENCE = _given["KEYSEED_JWT_AUDIENCE"]
 KEYSEED_MOSQUITTO_DIR = _given["KEYSEED_MOSQUITTO_DIR"]
 KEYSEED_MOSQUITTO_PID_FILE = _given["KEYSEED_MOSQUITTO_PID_FILE"]
 
@@ -51,6 +54,7 @@ INSTALLED_APPS = [
     "provisioning",
 ]
 MIDDLEWARE = [
+    "provisioning.http.Lean",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -152,10 +156,14 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/v1",
     "COMPONENT_SPLIT_REQUEST": True,
+    "PREPROCESSING_HOOKS": ["config.urls.without_aliases"],
     "TAGS": [
-        {"name": "Devices", "description": "Defined, found, changed, blocked, deleted."},
+        {"name": "Devices", "description": "Claimed or defined, found, changed, blocked, unclaimed."},
+        {"name": "Identity keys", "description": "What tells whether a claim's token is genuine."},
         {"name": "Credentials", "description": "How a device proves who it is."},
         {"name": "Commands", "description": "What a device is to do, in order, and what became of it."},
+        {"name": "For devices", "description": "The device protocol over HTTP."},
+        {"name": "Rules", "description": "Commands for every device that has certain tags."},
         {"name": "Tenant", "description": "Your tenant and its API keys."},
     ],
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
@@ -167,6 +175,8 @@ SPECTACULAR_SETTINGS = {
         "TimelineKind": "devices.serializers.TIMELINE_KINDS",
         "CommandStatus": "commands.serializers.STATES",
         "CommandErrorCode": "commands.serializers.ERROR_CODES",
+        "BulkEndpoint": "devices.claim_serializers.ENDPOINTS",
+        "BulkStatus": "devices.claim_serializers.BULK_STATUSES",
         "Role": "tenants.serializers.ROLES",
     },
 }
@@ -200,6 +210,7 @@ UNFOLD: dict[str, Any] = {
                 "title": "Fleet",
                 "items": [
                     _entry("Devices", "memory", "devices_device"),
+                    _entry("Rules", "rule", "commands_rule"),
                     _entry("Outbox", "outbox", "devices_outboxrow"),
                 ],
             },
@@ -209,6 +220,7 @@ UNFOLD: dict[str, Any] = {
                 "items": [
                     _entry("Tenants", "domain", "tenants_tenant"),
                     _entry("API keys", "key", "tenants_apikey"),
+                    _entry("Identity keys", "fingerprint", "devices_identitykey"),
                     _entry("Operators", "person", "auth_user"),
                     _entry("Groups", "group", "auth_group"),
                 ],

@@ -89,24 +89,11 @@ def register_keys(keys: Sequence[tuple[UUID, str]], at: datetime) -> None:
             kind=Credential.Kind.PUBLIC_KEY,
             created_at=at,
             public_key=requests.public_key_pem(key),
+            made_by_device=True,
         )
         for device_id, key in newest.items()
     )
     _activate(ids)
-
-
-def sign_in(device_id: str, secret: str) -> bool:
-    """Whether this secret opens this device's session now."""
-    try:
-        canonical = UUID(device_id)
-    except ValueError:
-        return False
-    if str(canonical) != device_id:
-        return False
-    found = _valid(timezone.now()).filter(device_id=canonical, device__blocked=False)
-    digests = found.values_list("digest", flat=True)
-    # Every one is compared: how long it takes does not tell which one it was.
-    return sum(passwords.matches(secret, digest) for digest in digests) > 0
 
 
 def valid_passwords() -> Mapping[str, str]:

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from django.db import models
 
-from devices.status import ProvisioningState, Status
+from devices.status import Ownership, ProvisioningState, Status
 from tenants.models import Tenant
 
 
@@ -19,7 +19,8 @@ class Device(models.Model):
 
     `status` and `pending` are computed from the command list and stored beside it for filtering.
     `closed_through` is the position of the last `finished` that SUCCEEDED. `next_get_at` is the throttle's
-    memory, `notified_at` the last wake-up.
+    memory, `notified_at` the last wake-up. `proved_at` is when an unproven device first signed in with what its owner
+    gave it.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -29,7 +30,13 @@ class Device(models.Model):
     device_type = models.CharField(max_length=50, blank=True)
     firmware_id = models.CharField(max_length=50, blank=True)
     imei = models.CharField(max_length=20, blank=True)
-    ownership_status = models.CharField(max_length=20, default="DEFINED", editable=False)
+    ownership_status = models.CharField(
+        max_length=20,
+        default=Ownership.DEFINED.value,
+        choices=[(o.value, o.value) for o in Ownership],
+        editable=False,
+    )
+    proved_at = models.DateTimeField(null=True, editable=False)
     provisioning_state = models.CharField(
         max_length=12,
         default=ProvisioningState.DEFINED.value,
@@ -53,6 +60,7 @@ class Device(models.Model):
     last_seen_at = models.DateTimeField(null=True, blank=True, editable=False)
     next_get_at = models.DateTimeField(null=True, editable=False)
     notified_at = models.DateTimeField(null=True, editable=False)
+    rules_seen = models.PositiveIntegerField(default=0, editable=False)
 
     class Meta:
         constraints: ClassVar = [
@@ -95,7 +103,10 @@ class Tag(models.Model):
 
 
 class Credential(models.Model):
-    """How a device proves who it is. `digest` holds a password's hash; a public key is no secret."""
+    """How a device proves who it is. `digest` holds a password's hash; a public key is no secret.
+
+    `made_by_device`: a key that the device made on `cloudAccessKeyGeneration`, not one that its owner gave.
+    """
 
     class Kind(models.TextChoices):
         PASSWORD = "password"  # noqa: S105 - the kind's name
@@ -106,6 +117,7 @@ class Credential(models.Model):
     kind = models.CharField(max_length=12, choices=Kind)
     digest = models.CharField(max_length=200, blank=True, editable=False)
     public_key = models.TextField(blank=True)
+    made_by_device = models.BooleanField(default=False, editable=False)
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True, blank=True)
 
@@ -114,6 +126,44 @@ class Credential(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} of {self.created_at:%Y-%m-%d}"
+
+
+class IdentityKey(models.Model):
+    """A device's own public key, from its maker: it signs attestation tokens and JWTs. Belongs to no tenant.
+
+    `learnt`: recovered from the first token of a device instead of imported; two of these may stand for one device
+    until its next token says which.
+    """
+
+    device_id = models.UUIDField(db_index=True)
+    public_key = models.TextField()
+    learnt = models.BooleanField(default=False, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["device_id"], condition=models.Q(learnt=False), name="one_imported_key_a_device"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"identity key of {self.device_id}"
+
+
+class BulkRequest(models.Model):
+    """What became of a bulk request, for whoever asks by its id. `result` is what a direct call answers."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+")
+    endpoint = models.CharField(max_length=40)
+    status = models.CharField(max_length=20)
+    result = models.JSONField()
+    requested_at = models.DateTimeField()
+    completed_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.endpoint} {self.requested_at:%Y-%m-%d %H:%M}"
 
 
 class TimelineEntry(models.Model):

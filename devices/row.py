@@ -6,10 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from devices.status import Ownership
+
 
 @dataclass(frozen=True, slots=True)
 class DeviceRow:
-    """What a conversation or a repair reads of a device, and may change but for the first two."""
+    """What a conversation or a repair reads of a device, and may change but for the first and last two.
+
+    `rules_seen` is the tenant's `rules_version` up to which rules were given to it.
+    """
 
     id: UUID
     tenant_id: UUID
@@ -20,3 +25,11 @@ class DeviceRow:
     last_seen_at: datetime | None
     next_get_at: datetime | None
     notified_at: datetime | None
+    rules_seen: int = 0
+    ownership_status: str = Ownership.DEFINED.value
+    proved_at: datetime | None = None
+
+    @property
+    def unproven(self) -> bool:
+        """Whether nothing proves yet that the device is its owner's: it carries no secrets then."""
+        return self.ownership_status == Ownership.UNPROVEN and self.proved_at is None

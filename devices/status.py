@@ -14,6 +14,14 @@ class Status(StrEnum):
     BLOCKED = "BLOCKED"
 
 
+class Ownership(StrEnum):
+    """What a device's being here says of who has it. Only UNPROVEN gives way to another tenant's proven claim."""
+
+    DEFINED = "DEFINED"
+    IDENTIFIED = "IDENTIFIED"
+    UNPROVEN = "UNPROVEN"
+
+
 class ProvisioningState(StrEnum):
     """How far a device has come from the factory to its user; never back."""
 

@@ -26,6 +26,7 @@ _WRITTEN: Mapping[str, str] = {
     "last_seen_at": "timestamptz",
     "next_get_at": "timestamptz",
     "notified_at": "timestamptz",
+    "rules_seen": "integer",
 }
 
 

@@ -71,7 +71,8 @@ def _methods(exc: Any, context: Mapping[str, Any]) -> str:
 
 
 def _media_types(exc: Any, context: Mapping[str, Any]) -> str:
-    known = [parser.media_type for parser in context["view"].parser_classes]
+    view = context["view"]
+    known = getattr(view, "media_types", None) or [parser.media_type for parser in view.parser_classes]
     return f"Send the body as Content-Type: {' or '.join(known)}."
 
 

@@ -17,20 +17,32 @@ from tenants.idempotency import Body, Made
 from tenants.models import APIKey, Tenant
 from tenants.pages import Order, PageQuery
 from tenants.roles import Role
-from tenants.serializers import APIKeySerializer, MadeAPIKey, NewAPIKey, TenantSerializer
+from tenants.serializers import APIKeySerializer, MadeAPIKey, NewAPIKey, TenantChange, TenantSerializer
 from tenants.views import Endpoint
+
+_COLUMNS = {"jwtWithoutExpiry": "jwt_without_expiry", "jwtAudienceRequired": "jwt_audience_required"}
 
 
 class TheTenant(Endpoint):
     """The tenant that the key belongs to."""
 
     topic: ClassVar = "Tenant"
-    roles: ClassVar = {"GET": Role.VIEWER}
+    roles: ClassVar = {"GET": Role.VIEWER, "PATCH": Role.OWNER}
 
     @extend_schema(operation_id="getTenant", responses=TenantSerializer)
     def get(self, request: Request) -> Response:
         """The tenant that your key belongs to."""
         return Response(TenantSerializer(Tenant.objects.get(id=caller(request).tenant_id)).data)
+
+    @extend_schema(operation_id="changeTenant", request=TenantChange, responses=TenantSerializer)
+    def patch(self, request: Request) -> Response:
+        """Changes what is named: how devices of the tenant may sign in."""
+        given = TenantChange.read(request.data)
+        changes = {column: given[name] for name, column in _COLUMNS.items() if name in given}
+        found = Tenant.objects.filter(id=caller(request).tenant_id)
+        if changes:
+            found.update(**changes)
+        return Response(TenantSerializer(found.get()).data)
 
 
 class APIKeys(Endpoint):

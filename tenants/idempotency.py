@@ -99,8 +99,9 @@ def create(
     check: Callable[[], Checked],
     act: Callable[[Checked], Made],
     again: Callable[[Sequence[UUID]], Body | None],
+    status: int = 201,
 ) -> Response:
-    """Answers a POST that creates: 201 with what `act` made of what `check` found, once for each key.
+    """Answers a POST that creates: `status` with what `act` made of what `check` found, once for each key.
 
     `check` reads and judges the body, outside of any transaction; `act` runs inside one; `again` shows what
     an earlier request made, None if it is gone. Raises whatever these raise, and `Refusal`.
@@ -110,7 +111,7 @@ def create(
         checked = check()
         with transaction.atomic():
             made = act(checked)
-        return Response(made.body, status=201)
+        return Response(made.body, status=status)
     kept = slot.find()
     if kept is None:
         checked = check()
@@ -119,8 +120,8 @@ def create(
             kept = slot.find()
             if kept is None:
                 made = act(checked)
-                slot.keep(made, 201)
-                return Response(made.body, status=201)
+                slot.keep(made, status)
+                return Response(made.body, status=status)
     return _replay(kept, again)
 
 

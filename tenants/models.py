@@ -11,11 +11,28 @@ from tenants.roles import Role
 
 
 class Tenant(models.Model):
-    """A fleet's home. Nothing of one tenant is visible to another."""
+    """A fleet's home. Nothing of one tenant is visible to another.
+
+    `rules_version` counts what made provisioning rules apply to more devices: a device that has seen less is to be
+    looked at again.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=100, unique=True)
     created_at = models.DateTimeField(auto_now_add=True)
+    sandbox = models.BooleanField(
+        default=False,
+        help_text="Its devices may be claimed without a verified signature, whoever they belong to.",
+    )
+    jwt_without_expiry = models.BooleanField(
+        "JWT without expiry",
+        default=False,
+        help_text="Devices may sign in by tokens with neither exp nor iat.",
+    )
+    jwt_audience_required = models.BooleanField(
+        "JWT audience required", default=False, help_text="Tokens without aud are refused."
+    )
+    rules_version = models.PositiveIntegerField(default=0, editable=False)
 
     def __str__(self) -> str:
         return self.name

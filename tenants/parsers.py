@@ -1,4 +1,7 @@
-"""What comes in as a body is one strict JSON object, or it is refused before anybody looks at it."""
+"""What comes in as a body is one strict JSON object, or the text of a CSV file where a view takes one.
+
+Anything else is refused before anybody looks at it.
+"""
 
 from __future__ import annotations
 
@@ -50,14 +53,65 @@ class StrictJSONParser(JSONParser):
         return value
 
 
+class CSVParser(BaseParser):
+    """The text of a CSV file, rows and all unread: UTF-8, at most 1 MiB. Raises ParseError."""
+
+    media_type = "text/csv"
+
+    def parse(  # type: ignore[override]  # the framework takes whatever is returned
+        self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> str:
+        # The stream would have no limit; the body has Django's.
+        body: bytes = parser_context["request"].body if parser_context else stream.read()
+        try:
+            text = body.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise ParseError("The body is not UTF-8: encode it so.") from None
+        if "\0" in text:
+            raise ParseError("The body holds a NUL: send the rows as plain text.")
+        return text
+
+
+class PlainParser(CSVParser):
+    """The same, from a client that calls it plain text."""
+
+    media_type = "text/plain"
+
+
 class Negotiation(DefaultContentNegotiation):
-    """A body that does not say what it is gets the view's first parser, which refuses what it cannot read."""
+    """A body that does not say what it is gets the view's first parser, which refuses what it cannot read.
+
+    Where a view takes CSV, a header literally named `contentType` says so as well, as nRF Cloud's clients send it,
+    and so does a body that does not begin as a JSON object. Source: docs/nrf-cloud.md.
+    """
 
     def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser | None:
+        parsers = list(parsers)
+        csv = next((parser for parser in parsers if isinstance(parser, CSVParser)), None)
+        if csv is not None and _is_csv(request):
+            return csv
         if not request.content_type:
-            return next(iter(parsers))
+            return parsers[0]
         chosen: BaseParser | None = super().select_parser(request, parsers)
         return chosen
+
+
+def csv_of(request: Request) -> str | None:
+    """The body's text if it is CSV, None if it is a JSON object. Only for views that have a `CSVParser`."""
+    data: object = request.data
+    if isinstance(data, str):
+        return data
+    # An empty body is not parsed at all: only its headers tell.
+    called = _is_csv(request) or request.content_type.lower().startswith(CSVParser.media_type)
+    return "" if called and not data else None
+
+
+def _is_csv(request: Request) -> bool:
+    said = request.META.get("HTTP_CONTENTTYPE", "").partition(";")[0].strip().lower()
+    if said == CSVParser.media_type:
+        return True
+    begin = b"" if request.content_type else request.body.removeprefix(codecs.BOM_UTF8).lstrip()[:1]
+    return begin not in (b"", b"{")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

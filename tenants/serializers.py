@@ -91,6 +91,15 @@ class Whole(serializers.IntegerField):
         return super().to_internal_value(data)
 
 
+class YesNo(serializers.BooleanField):
+    """true or false; a text or a number is neither."""
+
+    def to_internal_value(self, data: object) -> bool:
+        if not isinstance(data, bool):
+            raise ValidationError("Must be true or false.")
+        return data
+
+
 @extend_schema_field(OpenApiTypes.DATETIME)
 class Moment(serializers.Field[datetime, Any, str, Any]):
     """A point in time: ISO 8601, UTC, milliseconds, `Z`."""
@@ -146,6 +155,18 @@ class TenantSerializer(serializers.Serializer[Tenant]):
     id = serializers.UUIDField()
     name = serializers.CharField()
     createdAt = Moment(source="created_at")
+    sandbox = serializers.BooleanField(help_text="Its devices may be claimed without proof.")
+    jwtWithoutExpiry = serializers.BooleanField(source="jwt_without_expiry")
+    jwtAudienceRequired = serializers.BooleanField(source="jwt_audience_required")
+
+
+class TenantChange(Strict):
+    """What is to be changed of the tenant; what is left out stays."""
+
+    jwtWithoutExpiry = YesNo(
+        required=False, help_text="Devices may sign in by tokens that have neither exp nor iat."
+    )
+    jwtAudienceRequired = YesNo(required=False, help_text="Tokens without aud are refused.")
 
 
 class NewAPIKey(Strict):

@@ -26,7 +26,7 @@ from provisioning.embedded.gate import Gate, SignIn
 from provisioning.embedded.limits import Limits
 from provisioning.embedded.listener import bind, make_room
 from provisioning.embedded.packets import Connect, Malformed, UnsupportedVersion
-from provisioning.embedded.rules import Device, Identity, Refusal, ServiceAccount
+from provisioning.embedded.rules import Admission, Device, Identity, Refusal, ServiceAccount
 from provisioning.embedded.sessions import Router, SessionHandler
 from provisioning.embedded.stream import PacketReader, PacketWriter
 
@@ -115,18 +115,21 @@ class _Broker(Broker):
 
     async def _sign_in_and_talk(self, connection: _Connection) -> None:
         connect = await connection.reader.connect()
-        identity = self._gate.identify(connect)
+        identity, admission = self._gate.identify(connect), Admission()
         if isinstance(identity, Device):
             # Before the look-up: who is kicked while signing in must not get in by what was true before.
             connection.device_id = identity.id
-            refusal = await self._gate.check_password(
+            answer = await self._gate.check_password(
                 identity, connect.password or "", connection.reader.hung_up
             )
-            identity = refusal or identity
+            if isinstance(answer, Refusal):
+                identity = answer
+            else:
+                admission = answer
         if isinstance(identity, Refusal):
             self._refuse(connection, identity, connect)
         elif not connection.reader.hung_up():
-            await self._talk(connection, connect, identity)
+            await self._talk(connection, connect, identity, admission)
 
     @staticmethod
     def _refuse(connection: _Connection, refusal: Refusal, connect: Connect | None = None) -> None:
@@ -134,7 +137,9 @@ class _Broker(Broker):
         logger.info("refused %s from %s: %s", who, connection.peer, refusal.reason)
         connection.writer.write(ConnackPacket.build(0, refusal.code).to_bytes())
 
-    async def _talk(self, connection: _Connection, connect: Connect, identity: Identity) -> None:
+    async def _talk(
+        self, connection: _Connection, connect: Connect, identity: Identity, admission: Admission
+    ) -> None:
         session = Session()
         session.client_id = connect.client_id or gen_client_id()
         session.clean_session = True
@@ -149,11 +154,14 @@ class _Broker(Broker):
             limits=self._limits,
         )
         self._router.add(handler)
+        ending = _end_later(handler, admission)
         try:
             await self._handle_client_session(
                 connection.reader, connection.writer, session, handler, self._servers[_LISTENER], _LISTENER
             )
         finally:
+            if ending is not None:
+                ending.cancel()
             self._router.remove(handler)
             if self._sessions.get(session.client_id, (None, None))[1] is handler:
                 del self._sessions[session.client_id]
@@ -186,6 +194,14 @@ class _Broker(Broker):
             task.cancel()
         await asyncio.gather(*self._connections.values(), return_exceptions=True)
         await self.shutdown()
+
+
+def _end_later(handler: SessionHandler, admission: Admission) -> asyncio.TimerHandle | None:
+    """WIRE.md 9.2: a session that was signed in by a token ends with it."""
+    if admission.seconds is None:
+        return None
+    loop = asyncio.get_running_loop()
+    return loop.call_later(admission.seconds, handler.end, "the token that it signed in by has expired")
 
 
 @dataclass(frozen=True, slots=True)

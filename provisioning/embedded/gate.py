@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from provisioning.embedded import rules
 from provisioning.embedded.limits import Limits
 from provisioning.embedded.packets import Connect
-from provisioning.embedded.rules import Device, Identity, Refusal, ServiceAccount
+from provisioning.embedded.rules import Admission, Device, Identity, Refusal, ServiceAccount
 
 logger = logging.getLogger(__name__)
 
-# (device id, password) -> may it sign in; may block, may raise
-SignIn = Callable[[str, str], bool]
+# (device id, password) -> for how long it may come in, None: not at all; may block, may raise
+SignIn = Callable[[str, str], Admission | None]
 
 
 class Gate:
@@ -30,23 +30,21 @@ class Gate:
 
     async def check_password(
         self, device: Device, password: str, hung_up: Callable[[], bool]
-    ) -> Refusal | None:
+    ) -> Admission | Refusal:
         """Look a device's password up; not for a client that left while it stood in line."""
 
-        def look_up() -> bool:
-            return not hung_up() and self._sign_in(device.id, password) is True
+        def look_up() -> Admission | None:
+            return None if hung_up() else self._sign_in(device.id, password)
 
         try:
             async with asyncio.timeout(self._limits.sign_in_seconds):
-                right = await asyncio.get_running_loop().run_in_executor(self._threads, look_up)
+                admitted = await asyncio.get_running_loop().run_in_executor(self._threads, look_up)
         except TimeoutError:
             return Refusal(rules.UNAVAILABLE, "the sign-in took too long")
         except Exception as error:  # noqa: BLE001  whatever the look-up raises, the answer is no
             logger.error("sign-in of device %s could not be checked: %.200r", device.id, error)
             return Refusal(rules.UNAVAILABLE, "the sign-in could not be checked")
-        return (
-            None if right else Refusal(rules.NOT_AUTHORIZED, "no such device, blocked, or another password")
-        )
+        return admitted or Refusal(rules.NOT_AUTHORIZED, "no such device, blocked, or another password")
 
     def close(self) -> None:
         """Let the look-ups under way finish, forget those in line, end the threads."""

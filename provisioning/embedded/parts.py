@@ -12,9 +12,11 @@ from celery import Celery
 from celery.beat import Scheduler, Service
 from celery.worker import WorkController
 from django.db import close_old_connections
+from django.utils import timezone
 
-from devices import credentials
+from devices import sign_in
 from provisioning.embedded.broker import EmbeddedBroker
+from provisioning.embedded.rules import Admission
 from provisioning.embedded.web import server as web_server
 from provisioning.gateway import Gateway
 
@@ -109,12 +111,18 @@ def web(host: str, port: int) -> Part:
     return _Thread("web", server.run, lambda: server.task_dispatcher.shutdown(timeout=2), patience=0)
 
 
-def sign_in(device_id: str, secret: str) -> bool:
-    """`devices.credentials.sign_in` for the broker's threads, which nobody else cleans up after."""
+def admit(device_id: str, secret: str) -> Admission | None:
+    """`devices.sign_in.by_secret` for the broker's threads, which nobody else cleans up after."""
     try:
-        return credentials.sign_in(device_id, secret)
+        found = sign_in.by_secret(device_id, secret)
+    except sign_in.NotSignedIn as refused:
+        log.info("device %.64r is not let in: %s", device_id, refused.reason)
+        return None
     finally:
         close_old_connections()
+    if found.blocked:
+        return None
+    return Admission(None if found.until is None else (found.until - timezone.now()).total_seconds())
 
 
 class Embedded:

@@ -49,6 +49,13 @@ Identity = Device | ServiceAccount
 
 
 @dataclass(frozen=True, slots=True)
+class Admission:
+    """A device's password was right. `seconds` is for how long the session may last, None: without end."""
+
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Refusal:
     """A CONNECT that is not accepted: the CONNACK return code, and for the log the reason."""
 

@@ -2,24 +2,50 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
+from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
+from tenants import bootstrap
 from tenants.admin.page import Page, display
 from tenants.admin.times import moment
+from tenants.errors import Refusal
 from tenants.models import Tenant
+
+OPTIONS = ("sandbox", "jwt_without_expiry", "jwt_audience_required")
+
+
+class TenantForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Refuses what would leave several tenants with settings for one."""
+
+    class Meta:
+        model = Tenant
+        fields: ClassVar = ["name", *OPTIONS]
+
+    def clean(self) -> dict[str, Any] | None:
+        """The rule of `bootstrap`, where it is about to be broken: an installation that breaks it may be mended."""
+        cleaned = super().clean() or self.cleaned_data
+        if self.instance._state.adding or "sandbox" in self.changed_data:  # noqa: SLF001 - Django's word
+            try:
+                bootstrap.check_several(Tenant(id=self.instance.id, sandbox=cleaned.get("sandbox", False)))
+            except Refusal as refusal:
+                raise forms.ValidationError(refusal.message) from None
+        return cleaned
 
 
 @admin.register(Tenant)
 class TenantPage(Page[Tenant]):
     """A few thousand rows at most."""
 
-    list_display = ("name", "id", "created")
+    form = TenantForm
+    list_display = ("name", "id", "sandbox", "created")
     search_fields = ("name",)
     search_help_text = "A part of the name"
     ordering = ("name",)
-    fields = ("name", "id", "created")
+    fields = ("name", *OPTIONS, "id", "created")
     readonly_fields = ("id", "created")
 
     @display(description="Created (UTC)")

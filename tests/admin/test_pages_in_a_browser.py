@@ -10,8 +10,8 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
 from pytest_django.fixtures import Settings
 from pytest_django.live_server_helper import LiveServer
 
-from devices import credentials
 from tests.admin import people
+from tests.admission import admit
 from tests.servers import browser as browsers
 from tests.servers.redis import Redis
 
@@ -166,7 +166,7 @@ def test_a_new_password_is_shown_once(anna: Page) -> None:
     anna.get_by_role("link", name="New password").click()
     anna.get_by_role("button", name="Make a new password").click()
     secret = anna.locator("#secret").inner_text()
-    assert credentials.sign_in(str(device.id), secret)
+    assert admit(str(device.id), secret)
     anna.get_by_role("link", name="I have copied it").click()
     expect(anna.locator("#credentials")).to_contain_text("password")
     assert secret not in anna.content()

@@ -8,12 +8,13 @@ from django.contrib.sessions.models import Session
 from django.http import HttpResponse
 
 from commands.models import Command
-from devices import credentials, passwords
+from devices import passwords
 from devices.models import Credential, Device
 from tenants import keys
 from tenants.models import APIKey, Tenant
 from tests.admin import people
 from tests.admin.people import DEVICES, PSK, WORK, Operator
+from tests.admission import admit
 
 KEYS = "/admin/tenants/apikey/"
 
@@ -54,10 +55,10 @@ def new_key(anna: Operator, tenant: Tenant, **fields: str) -> str:
 def test_a_new_password_opens_a_session_and_the_old_one_no_longer(anna: Operator) -> None:
     device = people.device()
     first = new_password(anna, device)
-    assert credentials.sign_in(str(device.id), first)
+    assert admit(str(device.id), first)
     second = new_password(anna, device)
-    assert credentials.sign_in(str(device.id), second)
-    assert not credentials.sign_in(str(device.id), first)
+    assert admit(str(device.id), second)
+    assert not admit(str(device.id), first)
     assert people.history(device)[-1] == ("credential added", anna.by)
 
 
@@ -65,7 +66,7 @@ def test_the_old_password_may_live_on_for_a_while(anna: Operator) -> None:
     device = people.device()
     first = new_password(anna, device)
     new_password(anna, device, "3600")
-    assert credentials.sign_in(str(device.id), first)
+    assert admit(str(device.id), first)
     assert "never" in people.text(anna.see(people.page(device)))
 
 
@@ -83,7 +84,7 @@ def test_a_credential_is_revoked(anna: Operator) -> None:
     assert people.text(anna.see(people.page(device))).count("Revoke") == 1
     (message,) = anna.press(revoke_page(device, credential))
     assert message.endswith("is revoked.")
-    assert not credentials.sign_in(str(device.id), secret)
+    assert not admit(str(device.id), secret)
     assert people.outbox(device) == ["credentials", "kick"]
     assert people.history(device)[-1] == ("credential revoked", anna.by)
 

@@ -12,7 +12,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from provisioning.embedded.broker import EmbeddedBroker
 from provisioning.embedded.limits import Limits
-from provisioning.embedded.rules import ServiceAccount
+from provisioning.embedded.rules import Admission, ServiceAccount
 from tests.embedded import raw
 from tests.embedded.raw import Raw
 
@@ -21,18 +21,21 @@ HEALTHY: Final = "0b5e7c1a-98f4-4f0c-9a53-3f2e6c1d0a01"
 NEIGHBOUR: Final = "7d9f2c44-1b7e-4c0d-8f16-5a0e9b3c2d02"
 BLOCKED: Final = "c3a1e5d7-6f08-4b29-b7c4-1d2f3a4b5c03"
 SLOW: Final = "d4b2f6e8-7019-4c3a-88d5-2e304b5c6d04"
+BRIEF: Final = "f6d4180a-923b-4e5c-8af7-40526d7e8f06"
 BROKEN: Final = "e5c307f9-812a-4d4b-99e6-3f415c6d7e05"
 PASSWORD: Final = "a password of a device"
 GATEWAY: Final = ServiceAccount("gateway", "a password of the gateway")
 
 
-def sign_in(device_id: str, password: str) -> bool:
-    """The database of these tests: a second to look SLOW up, an error for BROKEN."""
+def sign_in(device_id: str, password: str) -> Admission | None:
+    """The database of these tests: a second to look SLOW up, half a second for BRIEF to stay, an error for BROKEN."""
     if device_id == SLOW:
         time.sleep(1)
     if device_id == BROKEN:
         raise ConnectionError("the database is away")
-    return device_id != BLOCKED and password == PASSWORD
+    if device_id == BRIEF:
+        return Admission(0.5)
+    return Admission() if device_id != BLOCKED and password == PASSWORD else None
 
 
 def new_broker(limits: Limits | None = None) -> EmbeddedBroker:

@@ -7,9 +7,11 @@ import pytest
 
 from provisioning.embedded.broker import EmbeddedBroker
 from provisioning.embedded.limits import Limits
+from provisioning.embedded.rules import Admission
 from tests.embedded import raw
 from tests.embedded.people import (
     BLOCKED,
+    BRIEF,
     BROKEN,
     GATEWAY,
     HEALTHY,
@@ -136,10 +138,10 @@ def test_who_left_while_signing_in_takes_no_session_over(port: int) -> None:
 def test_who_left_while_standing_in_line_is_not_looked_up() -> None:
     looked_up: list[str] = []
 
-    def sign_in(device_id: str, _password: str) -> bool:
+    def sign_in(device_id: str, _password: str) -> Admission:
         looked_up.append(device_id)
         time.sleep(0.3)
-        return True
+        return Admission()
 
     broker = EmbeddedBroker("127.0.0.1", 0, ROOT, sign_in, GATEWAY, limits=Limits(sign_in_threads=1))
     broker.start()
@@ -153,6 +155,15 @@ def test_who_left_while_standing_in_line_is_not_looked_up() -> None:
                 assert looked_up == [HEALTHY, BLOCKED]
     finally:
         broker.stop()
+
+
+def test_a_session_that_a_token_opened_ends_with_it_and_others_stay(port: int) -> None:
+    begun = time.monotonic()
+    with device(port, BRIEF) as session, device(port) as other:
+        assert session.answer() is None
+        assert 0.4 < time.monotonic() - begun < 3
+        other.send(raw.packet(0xC0))
+        assert other.answer() == bytes([raw.PINGRESP])
 
 
 def test_a_client_beyond_the_limit_of_connections_is_turned_away_and_a_place_that_is_free_taken() -> None:

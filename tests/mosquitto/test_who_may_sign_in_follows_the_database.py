@@ -12,6 +12,7 @@ from commands import services
 from devices import credentials
 from devices import services as device_services
 from devices.models import Credential
+from tests.admission import admit
 from tests.mosquitto.clients import Session, refused
 from tests.mosquitto.conftest import Installation, Owned
 from tests.pipeline.cast import WHO
@@ -90,7 +91,7 @@ def test_mosquitto_knows_one_password_a_device_the_newest(healthy: Owned) -> Non
     new = healthy.renewed(overlap=3_600)
     assert let_in(new)
     assert refused(healthy.port, healthy.id, healthy.password)
-    assert credentials.sign_in(healthy.id, healthy.password), "elsewhere it does"
+    assert admit(healthy.id, healthy.password), "elsewhere it does"
 
 
 def test_an_overlap_that_is_over_is_over_here_too(healthy: Owned) -> None:

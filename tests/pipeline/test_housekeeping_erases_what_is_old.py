@@ -15,12 +15,13 @@ from django.utils import timezone
 from commands import services
 from commands.models import Command
 from devices import credentials, journal
-from devices.models import Credential, OutboxRow, TimelineEntry
+from devices.models import BulkRequest, Credential, OutboxRow, TimelineEntry
 from devices.models import Device as DeviceModel
 from devices.timeline import DAYS, ENTRIES, Entry, Kind
 from provisioning import conversation, housekeeping
 from provisioning.models import Redelivery
 from tenants.models import IdempotentAnswer, Tenant
+from tests.admission import admit
 from tests.pipeline import cast
 from tests.pipeline.cast import CONFIG, SHARED_KEY, WHO, Device
 
@@ -102,9 +103,9 @@ def test_an_expired_credential_opens_nothing_before_it_is_erased(device: Device)
     with transaction.atomic():
         made = credentials.add_password(device.tenant_id, device.id, 0, WHO)
     assert made.secret
-    assert credentials.sign_in(str(device.id), made.secret)
+    assert admit(str(device.id), made.secret)
     Credential.objects.update(expires_at=timezone.now())
-    assert not credentials.sign_in(str(device.id), made.secret)
+    assert not admit(str(device.id), made.secret)
     assert credentials.valid_passwords() == {}
 
 
@@ -124,6 +125,21 @@ def answered(tenant: Tenant, key: str, ago: timedelta) -> None:
     IdempotentAnswer.objects.create(
         tenant=tenant, route="r", key=key, body_mac="m", status=201, made={}, created_at=at
     )
+
+
+def test_results_of_bulk_requests_are_kept_for_30_days() -> None:
+    tenant, now = cast.owner(), timezone.now()
+    for endpoint, ago in (("old", 30 * DAY + HOUR), ("new", 30 * DAY - HOUR)):
+        BulkRequest.objects.create(
+            tenant=tenant,
+            endpoint=endpoint,
+            status="SUCCEEDED",
+            result={},
+            requested_at=now - ago,
+            completed_at=now - ago,
+        )
+    housekeeping.run()
+    assert list(BulkRequest.objects.values_list("endpoint", flat=True)) == ["new"]
 
 
 def test_counts_of_redelivered_batches_are_kept_for_a_day() -> None:

@@ -1,15 +1,20 @@
 """Real keys and certificates for the tests, and hostile ones that no tool would make."""
 
 import base64
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
+from uuid import UUID
 
+import cbor2
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives import serialization as ser
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 from cryptography.hazmat.primitives.padding import PKCS7
@@ -23,6 +28,7 @@ SAMPLES = Path(__file__).parent / "samples"
 SESAME = "sesame"
 
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | dsa.DSAPrivateKey
+Signer = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,3 +202,53 @@ def rsa_pkcs8(*numbers: int) -> bytes:
 def dsa_pkcs8(p: int, q: int, g: int, x: int) -> bytes:
     algorithm = seq(oid("1.2.840.10040.4.1"), seq(integer(p), integer(q), integer(g)))
     return seq(integer(0), algorithm, octets(integer(x)))
+
+
+def public_pem(key: Signer) -> str:
+    return key.public_key().public_bytes(ser.Encoding.PEM, ser.PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+def raw_signature(key: ec.EllipticCurvePrivateKey, data: bytes) -> bytes:
+    """r and s side by side, as COSE and JWS have them; SHA-256 whatever the curve."""
+    size = (key.curve.key_size + 7) // 8
+    return b"".join(
+        number.to_bytes(size, "big")
+        for number in decode_dss_signature(key.sign(data, ec.ECDSA(hashes.SHA256())))
+    )
+
+
+def sign1(key: ec.EllipticCurvePrivateKey, payload: bytes, *, key_id: int | None = -2) -> bytes:
+    """A COSE_Sign1 message with its payload detached."""
+    protected = cbor2.dumps({1: -7})
+    signature = raw_signature(key, cbor2.dumps(["Signature1", protected, b"", payload]))
+    unprotected = {} if key_id is None else {4: cbor2.dumps(key_id)}
+    return cbor2.dumps(cbor2.CBORTag(18, [protected, unprotected, None, signature]))
+
+
+def identity(device_id: UUID, *, device_type: int = 4, firmware_id: UUID | None = None) -> bytes:
+    """The body of an identity attestation token."""
+    firmware = (firmware_id or UUID(int=7)).bytes
+    return cbor2.dumps(cbor2.CBORTag(55799, [1, device_id.bytes, device_type, firmware, bytes(range(16))]))
+
+
+def attestation(key: ec.EllipticCurvePrivateKey, body: bytes, *, key_id: int | None = -2) -> str:
+    return modem(body, sign1(key, body, key_id=key_id))
+
+
+def base64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def jws(key: Signer, claims: object, header: Mapping[str, object] | None = None) -> str:
+    """A token that `key` signed in its own way, whatever the header says."""
+    parts = ({"typ": "JWT", "alg": "ES256"} if header is None else header, claims)
+    text = ".".join(base64url(json.dumps(part).encode()) for part in parts)
+    return f"{text}.{base64url(_jws_signature(key, text.encode()))}"
+
+
+def _jws_signature(key: Signer, data: bytes) -> bytes:
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        return raw_signature(key, data)
+    if isinstance(key, rsa.RSAPrivateKey):
+        return key.sign(data, padding.PKCS1v15(), hashes.SHA256())
+    return key.sign(data)

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 import pytest
 from django.utils import timezone
 
-from devices import credentials
 from devices.models import Credential, OutboxRow
+from tests.admission import admit
 from tests.pki.make import p256
 from tests.rest.cast import DEVICES, Cast, unknown
 from tests.rest.material import public_pem
@@ -23,8 +23,8 @@ def test_a_password_is_shown_once_and_opens_the_device(cast: Cast, device: str, 
     assert set(made.body) == {"id", "kind", "userName", "createdAt", "expiresAt", "secret"}
     assert (made.body["kind"], made.body["userName"], made.body["expiresAt"]) == ("password", device, None)
     assert len(made.body["secret"]) == 32
-    assert credentials.sign_in(device, made.body["secret"])
-    assert not credentials.sign_in(device, made.body["secret"] + "x")
+    assert admit(device, made.body["secret"])
+    assert not admit(device, made.body["secret"] + "x")
     listed = cast.viewer.get(path).body["items"]
     assert listed == [{name: made.body[name] for name in made.body if name != "secret"}]
     assert cast.viewer.get(f"{DEVICES}/{device}").body["provisioningState"] == "activated"
@@ -33,22 +33,22 @@ def test_a_password_is_shown_once_and_opens_the_device(cast: Cast, device: str, 
 def test_a_new_password_ends_the_old_one_at_once(cast: Cast, device: str, path: str) -> None:
     old = cast.editor.post(path, {"kind": "password"}).body["secret"]
     new = cast.editor.post(path, {"kind": "password", "overlap": 0}).body["secret"]
-    assert not credentials.sign_in(device, old)
-    assert credentials.sign_in(device, new)
+    assert not admit(device, old)
+    assert admit(device, new)
     assert len(cast.viewer.get(path).body["items"]) == 1
 
 
 def test_an_overlap_leaves_the_old_one_for_so_long(cast: Cast, device: str, path: str) -> None:
     old = cast.editor.post(path, {"kind": "password"}).body
     new = cast.editor.post(path, {"kind": "password", "overlap": 3600}).body
-    assert credentials.sign_in(device, old["secret"])
-    assert credentials.sign_in(device, new["secret"])
+    assert admit(device, old["secret"])
+    assert admit(device, new["secret"])
     newer, older = cast.viewer.get(path).body["items"]
     assert (newer["id"], newer["expiresAt"]) == (new["id"], None)
     left = datetime.fromisoformat(older["expiresAt"]) - timezone.now()
     assert timedelta(minutes=59) < left <= timedelta(hours=1)
     Credential.objects.filter(id=old["id"]).update(expires_at=timezone.now())
-    assert not credentials.sign_in(device, old["secret"])
+    assert not admit(device, old["secret"])
 
 
 def test_a_public_key_is_kept_beside_a_password(cast: Cast, device: str, path: str) -> None:
@@ -56,7 +56,7 @@ def test_a_public_key_is_kept_beside_a_password(cast: Cast, device: str, path: s
     made = cast.editor.post(path, {"kind": "publicKey", "publicKey": public_pem(p256())})
     assert made.status == 201
     assert set(made.body) == {"id", "kind", "userName", "createdAt", "expiresAt"}
-    assert credentials.sign_in(device, secret)
+    assert admit(device, secret)
     assert {c["kind"] for c in cast.viewer.get(path).body["items"]} == {"password", "publicKey"}
 
 
@@ -97,7 +97,7 @@ def test_a_revoked_credential_ends_its_session(cast: Cast, device: str, path: st
     made = cast.editor.post(path, {"kind": "password"}).body
     OutboxRow.objects.all().delete()
     assert cast.editor.delete(f"{path}/{made['id']}").status == 204
-    assert not credentials.sign_in(device, made["secret"])
+    assert not admit(device, made["secret"])
     assert {row.kind for row in OutboxRow.objects.all()} == {"credentials", "kick"}
     again = cast.editor.delete(f"{path}/{made['id']}")
     assert (again.status, "GET …/credentials" in again.message) == (404, True)

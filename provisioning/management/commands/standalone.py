@@ -117,7 +117,7 @@ class Command(BaseCommand):
     def _start_broker(self, running: ExitStack, mqtt_at: tuple[str, int]) -> None:
         service = mqtt.parse(settings.MQTT_URL)
         account = ServiceAccount(service.user or "", service.password or "")
-        broker = EmbeddedBroker(*mqtt_at, settings.KEYSEED_MQTT_ROOT, parts.sign_in, account)
+        broker = EmbeddedBroker(*mqtt_at, settings.KEYSEED_MQTT_ROOT, parts.admit, account)
         try:
             broker.start()
         except OSError as error:
