@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -27,6 +29,8 @@ NOTIFY_EVERY = timedelta(seconds=1)
 """A device is woken at most that often. Source: WIRE.md 5.1."""
 
 BATCH_MOST = 20
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,11 @@ def check(given: New) -> Checked:
 
 def check_batch(given: Sequence[New]) -> list[Checked]:
     """The commands, if every field of all holds. Raises `Refusal` with fields like `commands[2].request`."""
+    return each(given, check)
+
+
+def each(given: Sequence[New], check: Callable[[New], T]) -> list[T]:
+    """What `check` makes of each. Raises `Refusal` with the wrong fields of all of them."""
     checked, errors = [], dict[str, Sequence[str]]()
     for place, new in enumerate(given):
         try:
@@ -82,14 +91,30 @@ def put(tenant_id: UUID, device_id: UUID, checked: Sequence[Checked], by: str) -
     now = timezone.now()
     with transaction.atomic():
         device = devices.lock_one(tenant_id, device_id)
+        check_proven(device, any(one.request.secrets for one in checked))
         lists = store.load({device_id: device})[device_id]
         run.check_room(lists.run, [(one.request.type.kind, None) for one in checked])
-        first = max([device.closed_through, *(c.position for c in lists.run.commands)]) + 1
+        first = next_position(lists.run)
         made = [_stored(device_id, first + place, one, now) for place, one in enumerate(checked)]
         Command.objects.bulk_create(made)
         after = store.load({device_id: device})[device_id].run
         _settle(device, after, now, {"what": "added", "commands": [str(c.id) for c in made], "by": by})
     return made
+
+
+def next_position(held: Run) -> int:
+    """Where the next command of this run stands."""
+    return max([held.closed_through, *(command.position for command in held.commands)]) + 1
+
+
+def check_proven(device: DeviceRow, secrets: bool) -> None:
+    """Raises `Refusal` CLAIM_UNPROVEN where a device that may be anybody's would carry secrets."""
+    if secrets and device.unproven and settings.KEYSEED_UNPROVEN_SECRETS != "allow":
+        raise Refusal(
+            "CLAIM_UNPROVEN",
+            "Nothing proves yet that this device is yours, so it carries no secrets. Put its public key on it with "
+            "POST …/credentials and let it sign in once, or ask the operator to import its identity key.",
+        )
 
 
 def _stored(device_id: UUID, position: int, checked: Checked, now: datetime) -> Command:
@@ -202,6 +227,7 @@ def _repair(
         device = devices.lock_one(tenant_id, device_id)
         if command_id is not None and not Command.objects.filter(device_id=device_id, id=command_id).exists():
             raise no_command()
+        check_proven(device, bool(secrets))
         held = _Held(store.load({device_id: device})[device_id].run, store.load_last(device))
         after = decide(held, now)
         before = held.run if after.closed_through == held.run.closed_through else held.last

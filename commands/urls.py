@@ -1,4 +1,4 @@
-"""Addresses of a device's list, and of what is done to a device through it, below /v1/."""
+"""Addresses of a device's list, of what is done to a device through it, and of rules, below /v1/."""
 
 from django.urls import path
 
@@ -13,6 +13,7 @@ from commands.api import (
     Skip,
     Unblock,
 )
+from commands.rule_api import OneRule, Preview, ProvisioningTags, Rules
 
 _LIST = "claimed-devices/<id:device_id>/provisioning"
 _ONE = f"{_LIST}/<id:command_id>"
@@ -28,4 +29,8 @@ urlpatterns = [
     path(_ONE, OneCommand.as_view(), name="command"),
     path(f"{_ONE}/reset", ResetOne.as_view(), name="reset"),
     path(f"{_ONE}/skip", Skip.as_view(), name="skip"),
+    path("provisioning-rules", Rules.as_view(), name="rules"),
+    path("provisioning-rules/<id:rule_id>", OneRule.as_view(), name="rule"),
+    path("provisioning-rules/<id:rule_id>/preview", Preview.as_view(), name="preview"),
+    path("provisioning/tags", ProvisioningTags.as_view(), name="tags"),
 ]

@@ -1,5 +1,5 @@
-"""The admin's pages of devices with their ordered commands, and the repairs that operators make."""
+"""The admin's pages of devices with their ordered commands, the repairs that operators make, and rules."""
 
-from commands.admin import page
+from commands.admin import page, rules
 
-__all__ = ["page"]
+__all__ = ["page", "rules"]

@@ -12,14 +12,14 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from commands import catalogue, sealing, services, store
+from commands import catalogue, rules, sealing, services, store
 from commands.models import Command
 from commands.services import New
 from commands.status import status
 from devices import services as device_services
 from devices import store as devices
 from devices.models import Device as DeviceModel
-from devices.models import TimelineEntry
+from devices.models import Tag, TimelineEntry
 from devices.status import Status
 from provisioning.messages import Inbound, Outbound
 from tenants.models import Tenant
@@ -96,9 +96,9 @@ def owner(name: str = "ann") -> Tenant:
     return Tenant.objects.get_or_create(name=name)[0]
 
 
-def device(tenant: Tenant, *requests: Request) -> Device:
+def device(tenant: Tenant, *requests: Request, tags: Sequence[str] = (), **fields: str) -> Device:
     """A new device with these commands."""
-    new = Device(tenant.id, device_services.define(tenant.id, {}, [], WHO).id)
+    new = Device(tenant.id, device_services.define(tenant.id, fields, tags, WHO).id)
     if requests:
         new.add(*requests)
     return new
@@ -126,6 +126,17 @@ def fleet(tenant: Tenant, count: int, *requests: Request, blocked: bool = False)
         for place, one in enumerate(checked, start=1)
     )
     return [Device(tenant.id, row.id) for row in rows]
+
+
+def tag(found: Iterable[Device], *tags: str) -> None:
+    """Tags on devices, past the services."""
+    Tag.objects.bulk_create(Tag(tenant_id=d.tenant_id, device_id=d.id, tag=t) for d in found for t in tags)
+
+
+def rule(tenant: Tenant, name: str, tags: Sequence[str], *requests: Request, active: bool = True) -> UUID:
+    """A rule that its owner makes; its id."""
+    parts = rules.check([New(request) for request in requests])
+    return rules.make(tenant.id, {"name": name}, tags, parts, active=active)
 
 
 @dataclass(frozen=True, slots=True)
