@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db import transaction
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from devices import credentials, filters, services, store
+from devices import claim_api, claiming, credentials, filters, services, store
+from devices.claim_serializers import BulkClaimed, ClaimQuery, NewClaim, NothingClaimed, Possible
 from devices.credentials import Made as MadeSecret
 from devices.models import Credential, TimelineEntry
 from devices.serializers import (
@@ -27,7 +29,9 @@ from tenants import idempotency, pages
 from tenants.auth import Caller, caller
 from tenants.idempotency import Body, Made
 from tenants.pages import Order, PageQuery
+from tenants.parsers import CSVParser, StrictJSONParser, csv_of
 from tenants.roles import Role
+from tenants.serializers import Strict
 from tenants.views import Endpoint
 
 _COLUMNS: Mapping[str, str] = {
@@ -48,13 +52,18 @@ def shown(tenant_id: UUID, device_id: UUID) -> Body:
     return DeviceSerializer(store.find(tenant_id, device_id)).data
 
 
+def _either(name: str, *shapes: type[serializers.Serializer[Any]]) -> PolymorphicProxySerializer:
+    return PolymorphicProxySerializer(component_name=name, serializers=shapes, resource_type_field_name=None)
+
+
 class Devices(Endpoint):
     """The tenant's devices."""
 
     topic: ClassVar = "Devices"
     roles: ClassVar = {"GET": Role.VIEWER, "POST": Role.EDITOR}
-    queries: ClassVar = {"GET": filters.DeviceQuery}
+    queries: ClassVar = {"GET": filters.DeviceQuery, "POST": ClaimQuery}
     creates: ClassVar = ("POST",)
+    parser_classes = (StrictJSONParser, CSVParser)
 
     @extend_schema(operation_id="listDevices", responses=pages.schema("DevicePage", DeviceSerializer))
     def get(self, request: Request) -> Response:
@@ -62,22 +71,63 @@ class Devices(Endpoint):
         found = filters.narrowed(caller(request).tenant_id, self.query).prefetch_related(store.TAGS)
         return self.page(found, filters.NEWEST_FIRST, DeviceSerializer)
 
-    @extend_schema(operation_id="defineDevice", request=NewDevice, responses={201: DeviceSerializer})
+    @extend_schema(
+        operation_id="claimDevices",
+        request={"application/json": _either("NewClaimOrDevice", NewClaim, NewDevice), **claim_api.CSV},
+        responses={
+            201: _either("DeviceOrBulkClaimed", DeviceSerializer, BulkClaimed),
+            202: Possible,
+            409: NothingClaimed,
+        },
+    )
     def post(self, request: Request) -> Response:
-        """Defines a device; the service chooses its id."""
-        asker = caller(request)
+        """Claims a device by its token; without `claimToken` defines one, whose id the service chooses.
 
-        def act(given: dict[str, Any]) -> Made:
-            device = services.define(asker.tenant_id, _fields(given), given.get("tags", ()), asker.by)
-            if key := given.get("publicKey"):
-                credentials.add_public_key(asker.tenant_id, device.id, key, 0, asker.by)
-            return Made([device.id], shown(asker.tenant_id, device.id))
+        A CSV body of up to 1,000 rows `"<token>"[,"tag1,tag2"]` claims them all; those that cannot be claimed are in
+        `failed`. It is CSV by its `Content-Type`, or by a header literally called `contentType`, or, without either,
+        if it does not begin with a brace.
+        """
+        dry = self.query["dryrun"] == "true"
+        if (text := csv_of(request)) is not None:
+            return claim_api.claim_rows(request, text, dry)
+        if "claimToken" in request.data:
+            return _make(request, NewClaim, _claim, dry, "The device can be claimed.")
+        return _make(request, NewDevice, _define, dry, "The device can be defined.")
 
-        def again(ids: Sequence[UUID]) -> Body | None:
-            found = store.read(asker.tenant_id, ids[0])
-            return DeviceSerializer(found).data if found else None
 
-        return idempotency.create(request, lambda: NewDevice.read(request.data), act, again)
+def _make(
+    request: Request,
+    body: type[Strict],
+    make: Callable[[Caller, Mapping[str, Any]], UUID],
+    dry: bool,
+    possible: str,
+) -> Response:
+    """201 with the device that `make` makes of the body; 202 if it only could."""
+    asker = caller(request)
+    if dry:
+        claim_api.rehearse(lambda: make(asker, body.read(request.data)))
+        return Response({"message": possible}, status=202)
+
+    def act(given: dict[str, Any]) -> Made:
+        device_id = make(asker, given)
+        return Made([device_id], shown(asker.tenant_id, device_id))
+
+    def again(ids: Sequence[UUID]) -> Body | None:
+        found = store.read(asker.tenant_id, ids[0])
+        return DeviceSerializer(found).data if found else None
+
+    return idempotency.create(request, lambda: body.read(request.data), act, again)
+
+
+def _claim(asker: Caller, given: Mapping[str, Any]) -> UUID:
+    return claiming.claim(asker.tenant_id, given["claimToken"], given.get("tags", ()), asker.by)
+
+
+def _define(asker: Caller, given: Mapping[str, Any]) -> UUID:
+    device = services.define(asker.tenant_id, _fields(given), given.get("tags", ()), asker.by)
+    if key := given.get("publicKey"):
+        credentials.add_public_key(asker.tenant_id, device.id, key, 0, asker.by)
+    return device.id
 
 
 class OneDevice(Endpoint):

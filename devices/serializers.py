@@ -25,9 +25,6 @@ TIMELINE_KINDS = [kind.value for kind in Kind]
 TAGS_MOST, TAG_MOST = 50, 100
 PUBLIC_KEY_MOST = 16 * 1024
 
-NO_CLAIMING = (
-    "This installation cannot claim by attestation token yet: leave it out to define the device instead."
-)
 NO_TEMPLATE = "There is no such template: this installation has none yet. Leave it out."
 
 
@@ -88,11 +85,6 @@ class NewDevice(DeviceFields):
         max_length=PUBLIC_KEY_MOST,
         help_text="PEM; becomes the device's `publicKey` credential.",
     )
-
-    def to_internal_value(self, data: Any) -> dict[str, Any]:
-        if isinstance(data, Mapping) and "claimToken" in data:
-            raise ValidationError({"claimToken": [NO_CLAIMING]})
-        return super().to_internal_value(data)
 
 
 class DeviceChange(DeviceFields):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from devices import journal, outbox, store, timeline
-from devices.models import Device, Tag
+from devices.models import Device, IdentityKey, Tag
 from devices.timeline import Entry
 from tenants.errors import Refusal
 
@@ -40,6 +41,8 @@ def change(
             if tags is not None:
                 Tag.objects.filter(device_id=device_id).delete()
                 _tag(Device.objects.get(id=device_id), tags)
+                # Other rules may be for it now: at its next contact they are all looked at again.
+                Device.objects.filter(id=device_id).update(rules_seen=0)
             names = [*fields, *(["tags"] if tags is not None else [])]
             data = {"what": "changed", "fields": names, "by": by}
             journal.record([Entry(device_id, now, timeline.Kind.CHANGED, data)])
@@ -49,12 +52,22 @@ def change(
 
 def delete(tenant_id: UUID, device_id: UUID) -> None:
     """Unclaims: the device, its credentials, commands and timeline are gone, then its session ends."""
-    now = timezone.now()
     with transaction.atomic():
         store.lock_one(tenant_id, device_id)
-        Device.objects.filter(id=device_id).delete()
-        outbox.put(outbox.Kind.CREDENTIALS, [device_id], now)
-        outbox.put(outbox.Kind.KICK, [device_id], now)
+        remove([device_id], timezone.now())
+
+
+def remove(ids: Sequence[UUID], now: datetime) -> None:
+    """Takes these held devices away with all that hangs on them; then their sessions end.
+
+    Keys that were learnt of them are forgotten. An imported identity key stays, for whoever claims the device next.
+    """
+    if not ids:
+        return
+    Device.objects.filter(id__in=ids).delete()
+    IdentityKey.objects.filter(device_id__in=ids, learnt=True).delete()
+    outbox.put(outbox.Kind.CREDENTIALS, ids, now)
+    outbox.put(outbox.Kind.KICK, ids, now)
 
 
 def _tag(device: Device, tags: Sequence[str]) -> None:

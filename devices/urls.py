@@ -1,11 +1,15 @@
-"""Addresses of devices, their credentials and timelines, below /v1/."""
+"""Addresses of devices, of their claims, credentials and timelines, and of identity keys, below /v1/."""
 
 from django.urls import path
 
 from devices.api import Credentials, Devices, OneCredential, OneDevice, Timeline
+from devices.claim_api import BulkClaims, Onboarding, OneBulkRequest
+from devices.identity_api import IdentityKeys, OneIdentityKey
 
+# `bulk` before the ids: `<id:…>` takes any word, to answer it as an object that does not exist.
 urlpatterns = [
     path("claimed-devices", Devices.as_view(), name="devices"),
+    path("claimed-devices/bulk", BulkClaims.as_view(), name="bulk-claims"),
     path("claimed-devices/<id:device_id>", OneDevice.as_view(), name="device"),
     path("claimed-devices/<id:device_id>/credentials", Credentials.as_view(), name="credentials"),
     path(
@@ -14,4 +18,8 @@ urlpatterns = [
         name="credential",
     ),
     path("claimed-devices/<id:device_id>/timeline", Timeline.as_view(), name="timeline"),
+    path("devices", Onboarding.as_view(), name="onboarding"),
+    path("bulk-ops-requests/<id:bulk_id>", OneBulkRequest.as_view(), name="bulk-request"),
+    path("identity-keys", IdentityKeys.as_view(), name="identity-keys"),
+    path("identity-keys/<id:device_id>", OneIdentityKey.as_view(), name="identity-key"),
 ]

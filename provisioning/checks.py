@@ -11,12 +11,20 @@ from celery import current_app
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register, run_checks
 from django.core.management.base import SystemCheckError
+from django.db import DatabaseError
 
 from devices import outbox
+from devices.proof import Proof
 from pki.sealing import Sealer
 from provisioning import mqtt
+from tenants import bootstrap
+from tenants.models import Tenant
 
 SECRET_KEY_LEAST = 50
+CLAIM_SETTINGS = {
+    "KEYSEED_CLAIM_PROOF": tuple(word.value for word in Proof),
+    "KEYSEED_UNPROVEN_SECRETS": ("refuse", "allow"),
+}
 
 
 def require() -> None:
@@ -113,6 +121,38 @@ def celery_safety(**kwargs: object) -> list[CheckMessage]:
     hint = "Leave CELERY_TASK_ACKS_LATE and CELERY_TASK_REJECT_ON_WORKER_LOST on."
     off = [name for name in ("task_acks_late", "task_reject_on_worker_lost") if not current_app.conf[name]]
     return [Error(f"Celery's {name} is off.", hint=hint, id="keyseed.E008") for name in off]
+
+
+@register(Tags.security)
+def claim_settings(**kwargs: object) -> list[CheckMessage]:
+    """E009: a word that is not known would be taken for another than was meant."""
+    return [
+        Error(
+            f"{name} is none of {', '.join(words)}.",
+            hint=f"Set it to {words[0]} or leave it out.",
+            id="keyseed.E009",
+        )
+        for name, words in CLAIM_SETTINGS.items()
+        if getattr(settings, name) not in words
+    ]
+
+
+@register(Tags.security)
+def claims_of_several_tenants(**kwargs: object) -> list[CheckMessage]:
+    """E010: what one tenant may do with its own devices, several may not with each other's.
+
+    The database is asked only where the settings are such, and need not be there yet.
+    """
+    if bootstrap.for_one_tenant(sandbox=False) is None:
+        return []
+    try:
+        several = Tenant.objects.count() > 1
+        sandbox = Tenant.objects.filter(sandbox=True).exists()
+    except DatabaseError:
+        return []
+    reason = bootstrap.for_one_tenant(sandbox) if several else None
+    hint = "Set KEYSEED_CLAIM_PROOF to known and KEYSEED_UNPROVEN_SECRETS to refuse."
+    return [Error(f"There are several tenants. {reason}", hint=hint, id="keyseed.E010")] if reason else []
 
 
 @register(Tags.security, deploy=True)

@@ -13,8 +13,8 @@ from django.utils import timezone
 from commands import limits
 from commands.machine import State
 from commands.models import Command
-from devices import outbox, store, timeline
-from devices.models import Credential, TimelineEntry
+from devices import bulk, outbox, store, timeline
+from devices.models import BulkRequest, Credential, TimelineEntry
 from provisioning.models import Redelivery
 from tenants.idempotency import KEPT
 from tenants.models import IdempotentAnswer
@@ -34,6 +34,7 @@ def run() -> None:
     now, end = timezone.now(), time.monotonic() + SECONDS
     steps = (_secrets(now), _credentials(now), _old_entries(now), _long_timelines(now))
     IdempotentAnswer.objects.filter(created_at__lt=now - KEPT).delete()
+    BulkRequest.objects.filter(completed_at__lt=now - bulk.KEPT).delete()
     Redelivery.objects.filter(at__lt=now - LOOK_BACK).delete()
     for step in steps:
         for _ in step:

@@ -8,6 +8,10 @@ import pytest
 from celery import current_app
 from django.core.checks import run_checks
 from django.test import override_settings
+from pytest_django.plugin import DjangoDbBlocker
+
+from provisioning.checks import claims_of_several_tenants
+from tenants.models import Tenant
 
 SOUND: Mapping[str, object] = {
     "MQTT_URL": "mqtt://gateway:secret@127.0.0.1:1883",
@@ -31,6 +35,9 @@ TOLD = [
     ("keyseed.E006", {"KEYSEED_BATCH_MESSAGES": 0}),
     ("keyseed.E006", {"KEYSEED_BATCH_MESSAGES": 100_000}),
     ("keyseed.E006", {"KEYSEED_MAX_DELIVERIES": 0}),
+    ("keyseed.E009", {"KEYSEED_CLAIM_PROOF": "Known"}),
+    ("keyseed.E009", {"KEYSEED_CLAIM_PROOF": ""}),
+    ("keyseed.E009", {"KEYSEED_UNPROVEN_SECRETS": "yes"}),
     ("keyseed.W001", {"KEYSEED_GATEWAY_GROUP": "gateways"}),
     ("keyseed.W001", {"KEYSEED_GATEWAY_GROUP": "a/" + "b" * 30}),
     ("keyseed.W003", {"CELERY_BROKER_URL": "memory://"}),
@@ -51,11 +58,37 @@ def test_a_sound_installation_has_nothing_to_tell() -> None:
 
 
 @pytest.mark.parametrize(("id", "wrong"), TOLD)
+@pytest.mark.django_db
 def test_a_dangerous_setting_is_told_with_a_hint(id: str, wrong: Mapping[str, object]) -> None:
     with override_settings(**{**SOUND, **wrong}):
         told = _told()
     assert list(told) == [id]
     assert told[id]
+
+
+FOR_ONE = [
+    {"KEYSEED_CLAIM_PROOF": "first-use"},
+    {"KEYSEED_CLAIM_PROOF": "off"},
+    {"KEYSEED_UNPROVEN_SECRETS": "allow"},
+]
+
+
+@pytest.mark.parametrize("given", FOR_ONE)
+@pytest.mark.django_db
+def test_a_setting_for_one_tenant_is_told_where_there_are_two(given: Mapping[str, object]) -> None:
+    with override_settings(**{**SOUND, **given}):
+        Tenant.objects.create(name="here")
+        assert _told() == {}
+        there = Tenant.objects.create(name="there")
+        assert list(_told()) == ["keyseed.E010"]
+        Tenant.objects.filter(id=there.id).update(sandbox=True)
+        # What a sandbox is for is claiming without proof; secrets are another matter.
+        assert list(_told()) == (["keyseed.E010"] if "KEYSEED_UNPROVEN_SECRETS" in given else [])
+
+
+def test_a_sound_installation_does_not_ask_the_database_for_it(django_db_blocker: DjangoDbBlocker) -> None:
+    with override_settings(**SOUND), django_db_blocker.block():
+        assert claims_of_several_tenants() == []
 
 
 def test_a_database_that_is_not_postgresql_is_told(settings: object) -> None:

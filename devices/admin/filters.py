@@ -96,11 +96,12 @@ def search(queryset: QuerySet[Device], term: str) -> QuerySet[Device]:
     wanted = Q()
     for typed in dict.fromkeys((term, term.upper(), term.lower())):
         wanted |= Q(serial_number__startswith=typed) | Q(name__startswith=typed)
-    found = _uuid(term)
+    found = uuid(term)
     return queryset.filter(wanted if found is None else wanted | Q(id=found))
 
 
-def _uuid(term: str) -> UUID | None:
+def uuid(term: str) -> UUID | None:
+    """The UUID that somebody typed, None if it is none."""
     try:
         return UUID(term)
     except ValueError:

@@ -20,15 +20,16 @@ from devices.admin.form import WRITABLE, DeviceForm
 from devices.admin.labels import STATUS, label
 from devices.admin.listing import DeviceList
 from devices.models import Device
+from devices.status import Ownership
 from tenants.admin.page import by, display
 from tenants.admin.times import moment
 
 KEPT = (
     ("tenant", "id"),
     ("provisioning_state", "claimed"),
-    ("ownership_status", "template_id"),
+    ("ownership_status", "proved"),
     ("device_type", "firmware_id"),
-    "imei",
+    ("imei", "template_id"),
 )
 
 
@@ -112,6 +113,15 @@ class DevicePage(DeviceList):
     def claimed(self, device: Device) -> SafeString:
         """Since when the device is its tenant's."""
         return moment(device.claimed_at)
+
+    @display(description="Proved (UTC)")
+    def proved(self, device: Device) -> str:
+        """When an unproven device first signed in with what its owner gave it."""
+        if device.ownership_status != Ownership.UNPROVEN:
+            return "needs no proof"
+        if device.proved_at is None:
+            return "not yet: it carries no secrets until it signs in with what its owner gave it"
+        return moment(device.proved_at)
 
     @display(description="Tags")
     def tag_lines(self, device: Device) -> str:

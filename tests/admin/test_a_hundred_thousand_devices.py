@@ -25,11 +25,11 @@ SET LOCAL session_replication_role = replica;
 
 INSERT INTO devices_device (id, tenant_id, name, serial_number, device_type, firmware_id, imei,
   ownership_status, provisioning_state, vendor_id, class_id, "group", claimed_at, blocked,
-  status, pending, closed_through)
+  status, pending, closed_through, rules_seen)
 SELECT md5('d' || n)::uuid, CASE n %% 3 WHEN 0 THEN %(there)s ELSE %(here)s END::uuid, 'pump-' || n,
   'SN-' || lpad(n::text, 6, '0'), '', '', '', 'DEFINED', 'activated', '', '', '',
   now() - n * interval '1 second', n %% 1000 = 7,
-  CASE WHEN n %% 1000 = 7 THEN 'BLOCKED' WHEN n %% 100 = 1 THEN 'ERROR' ELSE 'PROVISIONED' END, 0, 0
+  CASE WHEN n %% 1000 = 7 THEN 'BLOCKED' WHEN n %% 100 = 1 THEN 'ERROR' ELSE 'PROVISIONED' END, 0, 0, 0
 FROM generate_series(1, %(count)s) AS n;
 
 INSERT INTO devices_tag (device_id, tenant_id, tag)

@@ -1,6 +1,11 @@
 """The smaller pages: tenants, operators, groups, and what must still happen outside."""
 
+from io import StringIO
+
+import pytest
 from django.contrib.auth.models import Group, User
+from django.core.management import CommandError, call_command
+from django.test import override_settings
 from django.utils import timezone
 
 from devices.models import OutboxRow
@@ -23,6 +28,48 @@ def test_two_tenants_have_two_names(anna: Operator) -> None:
     people.tenant("here")
     assert "already exists" in anna.post(f"{TENANTS}add/", {"name": "here"}).content.decode()
     assert Tenant.objects.count() == 1
+
+
+def test_a_tenant_has_its_options(anna: Operator) -> None:
+    tenant = people.tenant("here")
+    fields = {"name": "here", "sandbox": "on", "jwt_without_expiry": "on", "jwt_audience_required": "on"}
+    assert anna.post(f"{TENANTS}{tenant.id}/change/", fields).status_code == 302
+    tenant.refresh_from_db()
+    assert (tenant.sandbox, tenant.jwt_without_expiry, tenant.jwt_audience_required) == (True, True, True)
+
+
+@pytest.mark.parametrize("given", [{"KEYSEED_CLAIM_PROOF": "off"}, {"KEYSEED_UNPROVEN_SECRETS": "allow"}])
+def test_a_second_tenant_is_refused_where_settings_are_for_one(anna: Operator, given: dict[str, str]) -> None:
+    with override_settings(**given):
+        assert anna.post(f"{TENANTS}add/", {"name": "first"}).status_code == 302
+        answer = anna.post(f"{TENANTS}add/", {"name": "second"})
+        assert "is for one tenant" in answer.content.decode()
+        first = Tenant.objects.get()
+        assert anna.post(f"{TENANTS}{first.id}/change/", {"name": "renamed"}).status_code == 302
+
+
+def test_a_sandbox_may_be_second_and_stays_one(anna: Operator) -> None:
+    people.tenant("here")
+    with override_settings(KEYSEED_CLAIM_PROOF="first-use"):
+        assert anna.post(f"{TENANTS}add/", {"name": "try", "sandbox": "on"}).status_code == 302
+        sandbox = Tenant.objects.get(name="try")
+        answer = anna.post(f"{TENANTS}{sandbox.id}/change/", {"name": "try"})
+        assert "is for one tenant" in answer.content.decode()
+        sandbox.refresh_from_db()
+        assert sandbox.sandbox
+
+
+@pytest.mark.parametrize(
+    "given", [{"KEYSEED_CLAIM_PROOF": "first-use"}, {"KEYSEED_UNPROVEN_SECRETS": "allow"}]
+)
+@pytest.mark.django_db
+def test_bootstrap_refuses_a_second_tenant_as_well(given: dict[str, str]) -> None:
+    with override_settings(**given):
+        call_command("bootstrap", "--tenant", "first", "--api-key", "k" * 32, stdout=StringIO())
+        call_command("bootstrap", "--tenant", "first", "--api-key", "k" * 32, stdout=StringIO())
+        with pytest.raises(CommandError, match="is for one tenant"):
+            call_command("bootstrap", "--tenant", "second", stdout=StringIO())
+    assert [tenant.name for tenant in Tenant.objects.all()] == ["first"]
 
 
 def test_a_tenant_is_never_deleted_here(anna: Operator) -> None:

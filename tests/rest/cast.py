@@ -64,11 +64,11 @@ class Person:
         return self.call("DELETE", path)
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
-        """`body`: bytes as they are, None for none, else as JSON. Underscores in header names are dashes."""
-        data = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        """`body`: bytes as they are, text as CSV, None for none, else JSON. Underscores in headers are dashes."""
+        data = body if isinstance(body, bytes) else b"" if body is None else _sent(body)
         sent = {"Authorization": f"Bearer {self.key}"}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
-        kind = sent.pop("Content-Type", "application/json")
+        kind = sent.pop("Content-Type", "text/csv" if isinstance(body, str) else "application/json")
         answer = call(method, path, data, kind, sent)
         self.heard.append(answer)
         return answer
@@ -98,6 +98,10 @@ class Person:
 
     def owns(self, device: str) -> bool:
         return self.get(f"{DEVICES}/{device}").status == 200
+
+
+def _sent(body: Any) -> bytes:
+    return (body if isinstance(body, str) else json.dumps(body)).encode()
 
 
 @dataclass(frozen=True)

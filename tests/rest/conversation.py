@@ -1,10 +1,13 @@
 """A whole life over REST: every address is called, every secret is known, every answer is kept."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from tenants.models import Tenant
 from tests.pki.make import SESAME, p256
 from tests.rest.cast import CONFIG, DEVICES, FINISHED, Answer, Board, Cast
 from tests.rest.material import encrypted_key, public_pem
+from tests.rest.modems import modem, rows
 from tests.rest.routes import CALLS
 
 PSK_SECRET = "0123456789abcdef" * 4
@@ -58,7 +61,8 @@ def live(cast: Cast) -> Life:
         {"id": served[0]["id"], "ok": True, "value": {"publicKey": public_pem(p256())}},
         {"id": served[1]["id"], "ok": False, "error": {"code": 4, "message": "no"}},
     )
-    _read_all(call, made["id"], ids[1], key["id"], secret["id"])
+    rule, bulk = _rule(call), _claims(cast, call, made["id"])
+    _read_all(call, made["id"], ids[1], key["id"], secret["id"], rule, bulk)
     call("POST", f"{device}/provisioning/{ids[1]}/reset")
     board.do_all()
     last = call("POST", f"{device}/provisioning", {"request": FINISHED}).body["id"]
@@ -73,17 +77,53 @@ def live(cast: Cast) -> Life:
         call("POST", f"{device}/{verb}")
         call("GET", f"{device}/explain")
     call("PATCH", device, {"name": "pump 2", "group": "g"})
-    _read_all(call, made["id"], ids[2], key["id"], secret["id"])
+    _read_all(call, made["id"], ids[2], key["id"], secret["id"], rule, bulk)
+    call("DELETE", f"/v1/provisioning-rules/{rule}")
+    call("DELETE", f"/v1/identity-keys/{made['id']}")
     call("DELETE", f"{device}/credentials/{secret['id']}")
     call("DELETE", f"/v1/api-keys/{key['id']}")
+    call("PATCH", "/v1/tenant", {"jwtWithoutExpiry": True})
     call("GET", "/v1/api-keys")
     call("DELETE", device)
     body = encrypted_key().splitlines()
     return Life(heard, [PSK_SECRET, SESAME, body[2]], [key["key"], secret["secret"]])
 
 
-def _read_all(call: object, device: str, command: str, key: str, credential: str) -> None:
+def _rule(call: Callable[..., Answer]) -> str:
+    """A rule that is written, looked at and switched on; its id."""
+    call("POST", "/v1/provisioning/tags", {"tag": "a", "description": "all of them"})
+    call("POST", "/v1/provisioning/tags", {"tag": "a"})
+    shared = {"preSharedKey": {"secTag": 3, "identity": "{{device.id}}", "secret": PSK_SECRET}}
+    body = {"name": "for a", "tags": ["a"], "commands": [{"request": shared}, {"request": CONFIG}]}
+    rule = call("POST", "/v1/provisioning-rules", body).body["id"]
+    call("POST", "/v1/provisioning-rules", body)
+    call("POST", f"/v1/provisioning-rules/{rule}/preview")
+    call("PATCH", f"/v1/provisioning-rules/{rule}", {"active": True})
+    return str(rule)
+
+
+def _claims(cast: Cast, call: Callable[..., Answer], device: str) -> str:
+    """Devices that are claimed, one by one and in bulk; the id of the bulk request."""
+    Tenant.objects.filter(id=cast.stranger.tenant.id).delete()
+    call("POST", "/v1/identity-keys", {"deviceId": device, "publicKey": public_pem(p256())})
+    modems = [modem() for _ in range(3)]
+    call("POST", "/v1/identity-keys", "".join(f'{one.id},"{one.pem}"\n' for one in modems) + "x\n")
+    call("POST", "/v1/identity-keys", "x\n")
+    for _ in range(2):
+        call("POST", f"{DEVICES}?dryrun=true", {"claimToken": modems[0].token})
+        call("POST", DEVICES, {"claimToken": modems[0].token})
+    for _ in range(2):
+        call("POST", f"{DEVICES}?dryrun=true", rows(*modems))
+        call("POST", DEVICES, rows(*modems[:2]))
+    call("POST", "/v1/devices", f"{device},,b,,no certificate\n")
+    return str(call("POST", f"{DEVICES}/bulk", rows(*modems)).body["bulkOpsRequestId"])
+
+
+def _read_all(
+    call: object, device: str, command: str, key: str, credential: str, rule: str, bulk: str
+) -> None:
     ids = {"device_id": device, "command_id": command, "key_id": key, "credential_id": credential}
+    ids |= {"rule_id": rule, "bulk_id": bulk}
     assert callable(call)
     for route, method in CALLS:
         if method == "GET":

@@ -159,13 +159,20 @@ def test_a_response_comes_when_the_device_answered(cast: Cast, path: str, board:
 
 def test_a_failure_tells_the_devices_own_words(cast: Cast, path: str, board: Board) -> None:
     (command,) = cast.editor.commands(board.id, KEYGEN)
-    board.fail(513, "no entropy")
+    board.fail(600, "no entropy")
     shown = cast.viewer.get(f"{path}/{command}").body
     assert (shown["status"], shown["response"]) == (
         "FAILED",
         {"clientPrivateKeyGeneration": {"message": "no entropy"}},
     )
-    assert shown["error"] == {"code": "DEVICE_ERROR", "message": "no entropy", "deviceCode": 513}
+    assert shown["error"] == {"code": "DEVICE_ERROR", "message": "no entropy", "deviceCode": 600}
+
+
+def test_a_modems_number_comes_with_a_sentence_on_what_to_do(cast: Cast, path: str, board: Board) -> None:
+    (command,) = cast.editor.commands(board.id, KEYGEN)
+    board.fail(523, "+CME ERROR: 523")
+    error = cast.viewer.get(f"{path}/{command}").body["error"]
+    assert (error["deviceCode"], "restart the device" in error["message"]) == (523, True)
 
 
 def test_a_value_that_does_not_hold_is_kept_to_be_seen(cast: Cast, path: str, board: Board) -> None:

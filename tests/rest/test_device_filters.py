@@ -142,4 +142,4 @@ def test_what_cannot_be_asked_is_refused_by_name(cast: Cast, query: str, field: 
 def test_addresses_without_filters_refuse_them(cast: Cast, device: str) -> None:
     for path in (f"{DEVICES}/{device}", "/v1/tenant", f"{DEVICES}/{device}/explain"):
         assert cast.viewer.get(f"{path}?expand=all").fields == ["expand"]
-    assert cast.editor.call("POST", f"{DEVICES}?dryrun=true", {}).status == 400
+    assert cast.editor.call("POST", f"{DEVICES}/{device}/block?dryrun=true", {}).status == 400

@@ -13,8 +13,8 @@ from django.urls import resolve
 from django.utils import timezone
 from rest_framework.request import Request
 
-from commands.models import Command
-from devices.models import Credential, Device
+from commands.models import Command, Rule
+from devices.models import BulkRequest, Credential, Device
 from tenants.auth import Caller
 from tenants.idempotency import Made, create
 from tenants.models import APIKey, IdempotentAnswer
@@ -24,6 +24,7 @@ from tests.rest.cast import CONFIG, DEVICES, FINISHED, Answer, Cast
 from tests.rest.material import public_pem
 from tests.rest.routes import BODIES, CALLS, Route
 
+MADE = (Device, Command, Credential, APIKey, Rule, BulkRequest)
 CREATES = [(route, method) for route, method in CALLS if method in route.view.creates]
 
 
@@ -37,20 +38,24 @@ def test_the_same_request_again_is_answered_the_same(
 ) -> None:
     body = BODIES[route.name, method]
     first = cast.owner.post(path(route, device), body, Idempotency_Key="k-1")
-    counts = [model.objects.count() for model in (Device, Command, Credential, APIKey)]
+    counts = [model.objects.count() for model in MADE]
     again = cast.owner.post(path(route, device), body, Idempotency_Key="k-1")
-    assert first.status == again.status == 201
-    assert [model.objects.count() for model in (Device, Command, Credential, APIKey)] == counts
+    assert first.status == again.status == (202 if "bulkOpsRequestId" in first.body else 201)
+    assert [model.objects.count() for model in MADE] == counts
     secret = {"key", "secret"} & set(first.body)
     shown = {name: first.body[name] for name in first.body if name not in secret}
     assert again.body == ({**shown, "secretShown": True} if secret else shown)
     other = cast.owner.post(path(route, device), body, Idempotency_Key="k-2")
-    assert other.status == 201
+    if route.name == "rules":
+        assert other.body["code"] == "NAME_TAKEN"
+        return
+    assert other.status == first.status
     assert other.body != first.body
 
 
-def test_every_post_that_answers_201_takes_a_key() -> None:
-    assert {route.name for route, _ in CREATES} == {"devices", "credentials", "commands", "batch", "api-keys"}
+def test_every_post_that_makes_something_takes_a_key() -> None:
+    wanted = {"devices", "credentials", "commands", "batch", "api-keys", "rules", "bulk-claims", "onboarding"}
+    assert {route.name for route, _ in CREATES} == wanted
 
 
 def test_a_repetition_shows_the_thing_as_it_is_now(cast: Cast) -> None:

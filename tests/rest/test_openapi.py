@@ -12,6 +12,8 @@ from commands.catalogue import TYPES
 from tests.rest.cast import call, page
 from tests.rest.routes import CALLS, NAMES, Route
 
+FOR_DEVICES = {("/v1/provisioning/commands", "GET"), ("/v1/provisioning/response", "POST")}
+
 
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
@@ -29,7 +31,15 @@ def test_it_is_served_to_anybody(document: dict[str, Any]) -> None:
 
 def test_it_has_every_address_and_nothing_else(document: dict[str, Any]) -> None:
     described = {(path, method.upper()) for path, item in document["paths"].items() for method in item}
-    assert described == {("/" + route.template, method) for route, method in CALLS}
+    owners = {("/" + route.template, method) for route, method in CALLS}
+    assert described == owners | FOR_DEVICES
+
+
+@pytest.mark.parametrize(("path", "method"), sorted(FOR_DEVICES))
+def test_what_is_for_devices_is_said_to_be(document: dict[str, Any], path: str, method: str) -> None:
+    operation = document["paths"][path][method.lower()]
+    assert operation["security"] == [{"device": []}]
+    assert operation["tags"] == ["For devices"]
 
 
 @pytest.mark.parametrize(("route", "method"), CALLS, ids=NAMES)

@@ -133,7 +133,7 @@ def test_a_message_of_64_kib_is_taken(fresh: Fresh) -> None:
     assert board.next().word == "commands"
 
 
-@pytest.mark.parametrize("format", ["xml", "nrf"])
+@pytest.mark.parametrize("format", ["xml", "nrf2"])
 def test_a_format_that_is_not_spoken_here_is_told(new_device: Any, format: str) -> None:
     device = new_device()
     with device.board() as board:
