@@ -16,7 +16,7 @@ from django.db import connection
 
 from commands import limits
 from commands.catalogue import TYPES
-from commands.results import DEVICE_CODES
+from commands.device_errors import DEVICE_CODES
 from commands.run import Word
 from config.environment import VARIABLES
 from devices import timeline
@@ -86,7 +86,7 @@ def test_every_link_leads_somewhere(path: Path) -> None:
 @every_document
 def test_every_path_exists(path: Path) -> None:
     folders = "|".join((*SOURCES, "docs", "scripts", r"\.ci"))
-    named = re.findall(rf"(?<![\w/.])(?!devices/s\b)((?:{folders})/[\w./-]*\w)", path.read_text())
+    named = re.findall(rf"(?<![\w/.-])(?!devices/s\b)((?:{folders})/[\w./-]*\w)", path.read_text())
     for name in named:
         assert (ROOT / name).exists() or name in MADE or name.startswith("docker/tls"), name
 
