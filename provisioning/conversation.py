@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from commands import sealing, store
+from commands import giving, sealing, store
 from commands.machine import Command
 from devices import credentials, journal, timeline
 from devices import store as devices
@@ -98,14 +98,20 @@ def _read(messages: Sequence[Inbound]) -> dict[UUID, Heard]:
 
 def _decode(message: Inbound, address: topics.Address) -> Request:
     spoken = codec.named(address.format)
-    decode = spoken.decode_get if address.verb == "get" else spoken.decode_results
-    return Request(decode(message.payload), spoken, message.received)
+    if address.verb == "results":
+        return Request(spoken.decode_results(message.payload), spoken, message.received)
+    asked = spoken.decode_get(message.payload)
+    if message.overhead:
+        asked = replace(asked, rx_max_size=max(0, asked.rx_max_size - message.overhead))
+    return Request(asked, spoken, message.received)
 
 
 def _answers(heard: Mapping[UUID, Heard], at: datetime) -> list[Outbound]:
     """Law 9: the first statement holds the devices' rows; what was known before is read again behind it."""
     held = devices.lock(heard.keys())
     loaded = store.load(held, _named(heard))
+    given = giving.give({id: row for id, row in held.items() if heard[id].requests}, loaded, at)
+    held, loaded = {**held, **given.rows}, {**loaded, **given.lists}
     contents = store.contents([device_id for device_id in held if heard[device_id].gets])
     folds = {
         device_id: _fold(row, loaded[device_id], contents, at).apply(heard[device_id].requests)
@@ -161,14 +167,14 @@ def _replies(device: Heard, fold: Fold | None) -> list[Outbound]:
             for (source, address), request in zip(device.sources, device.requests, strict=True)
         ]
     return out + [
-        Outbound(_topic(address, reply.verb), reply.payload, source.correlation)
+        Outbound(_topic(address, reply.verb), reply.payload, source.correlation, reply.items, reply.refused)
         for (source, address), reply in zip(device.sources, fold.replies, strict=True)
     ]
 
 
 def _rejected(source: Inbound, address: topics.Address, rejected: Rejected) -> Outbound:
     payload = codec.answering(address.format).rejected(rejected)
-    return Outbound(_topic(address, "rejected"), payload, source.correlation)
+    return Outbound(_topic(address, "rejected"), payload, source.correlation, refused=rejected)
 
 
 def _topic(address: topics.Address, verb: str) -> str:
