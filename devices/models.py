@@ -106,11 +106,13 @@ class Credential(models.Model):
     """How a device proves who it is. `digest` holds a password's hash; a public key is no secret.
 
     `made_by_device`: a key that the device made on `cloudAccessKeyGeneration`, not one that its owner gave.
+    `certificate` is PEM that the installation's device CA issued, `serial` its number in lower-case hexadecimal.
     """
 
     class Kind(models.TextChoices):
         PASSWORD = "password"  # noqa: S105 - the kind's name
         PUBLIC_KEY = "publicKey"
+        CERTIFICATE = "certificate"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     device = models.ForeignKey(Device, models.CASCADE, related_name="credentials", db_index=False)
@@ -118,6 +120,8 @@ class Credential(models.Model):
     digest = models.CharField(max_length=200, blank=True, editable=False)
     public_key = models.TextField(blank=True)
     made_by_device = models.BooleanField(default=False, editable=False)
+    certificate = models.TextField(blank=True)
+    serial = models.CharField(max_length=40, blank=True, db_index=True)
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True, blank=True)
 
@@ -149,6 +153,34 @@ class IdentityKey(models.Model):
 
     def __str__(self) -> str:
         return f"identity key of {self.device_id}"
+
+
+class DeviceCA(models.Model):
+    """The one CA that a broker trusts which knows a device by its certificate's CN only. `private_key` is sealed.
+
+    `crl_number` counts its revocation lists. The newest that has not ended issues.
+    """
+
+    certificate = models.TextField()
+    private_key = models.TextField(editable=False)
+    created_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    crl_number = models.PositiveIntegerField(default=0, editable=False)
+
+    def __str__(self) -> str:
+        return f"device CA of {self.created_at:%Y-%m-%d}"
+
+
+class RevokedCertificate(models.Model):
+    """A certificate of the device CA that opens nothing any more; kept until it would have expired."""
+
+    serial = models.CharField(max_length=40, unique=True)
+    device_id = models.UUIDField()
+    revoked_at = models.DateTimeField()
+    expires_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return self.serial
 
 
 class BulkRequest(models.Model):
@@ -191,7 +223,10 @@ class TimelineEntry(models.Model):
 
 
 class OutboxRow(models.Model):
-    """Something that must happen outside, written in the transaction that calls for it; gone once it is done."""
+    """Something that must happen outside, written in the transaction that calls for it; gone once it is done.
+
+    `secret`, sealed, is what a broker has to be told that cannot take a hash.
+    """
 
     kind = models.CharField(max_length=20)
     device_id = models.UUIDField(null=True)
@@ -199,6 +234,7 @@ class OutboxRow(models.Model):
     due_at = models.DateTimeField(db_index=True)
     tries = models.PositiveSmallIntegerField(default=0)
     error = models.CharField(max_length=500, blank=True)
+    secret = models.TextField(blank=True, editable=False)
 
     class Meta:
         indexes: ClassVar = [models.Index(fields=["device_id", "kind"], name="outbox_of_device")]
