@@ -1,6 +1,5 @@
 """`manage.py modem`: one simulated nRF91 modem that is provisioned as Nordic's library does it."""
 
-import argparse
 import csv
 import io
 import os
@@ -11,6 +10,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from provisioning.simulator import numbers
 from provisioning.simulator.connection import broker
 from provisioning.simulator.modem import Modem
 from provisioning.simulator.nordic import Client, NotClaimed, NotServed, Step, Transport
@@ -53,10 +53,12 @@ class Command(BaseCommand):
         )
         run.add_argument("--root", default="prov/v1", help="of the topics (default %(default)s)")
         run.add_argument("--wait", action="store_true", help="keep asking until it is finished")
-        run.add_argument("--every", type=_seconds, default=5.0, metavar="S", help="with --wait (default 5)")
-        run.add_argument("--limit", type=_count, default=10, metavar="N", help="commands at a time")
-        run.add_argument("--rx", type=_count, default=2048, metavar="N", help="receive buffer, bytes")
-        run.add_argument("--tx", type=_count, default=2048, metavar="N", help="send buffer, bytes")
+        run.add_argument(
+            "--every", type=numbers.seconds, default=5.0, metavar="S", help="with --wait (default 5)"
+        )
+        run.add_argument("--limit", type=numbers.count, default=10, metavar="N", help="commands at a time")
+        run.add_argument("--rx", type=numbers.count, default=2048, metavar="N", help="receive buffer, bytes")
+        run.add_argument("--tx", type=numbers.count, default=2048, metavar="N", help="send buffer, bytes")
 
     def handle(self, *args: Any, **options: Any) -> None:
         modem = _modem(options["state"])
@@ -146,17 +148,3 @@ def _transport(modem: Modem, options: dict[str, Any]) -> Transport:
         return MqttTransport(broker(options["mqtt"]), modem.id, password, root=options["root"].strip("/"))
     except ValueError as error:
         raise CommandError(str(error)) from error
-
-
-def _count(text: str) -> int:
-    number = int(text)
-    if not 1 <= number <= 1_000_000:
-        raise argparse.ArgumentTypeError(f"use a number from 1 to 1000000, not {text}")
-    return number
-
-
-def _seconds(text: str) -> float:
-    number = float(text)
-    if not 0.01 <= number <= 86_400:
-        raise argparse.ArgumentTypeError(f"use a number from 0.01 to 86400, not {text}")
-    return number

@@ -12,7 +12,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 
-from provisioning.simulator import faults
+from provisioning.simulator import faults, numbers
 from provisioning.simulator.connection import Broker, Version, broker
 from provisioning.simulator.display import display
 from provisioning.simulator.fleet import TIMING, Fleet, Settings
@@ -35,7 +35,9 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []  # noqa: RUF012 - Django's own declaration
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--devices", type=_count, default=10, metavar="N", help="how many (default 10)")
+        parser.add_argument(
+            "--devices", type=numbers.count, default=10, metavar="N", help="how many (default 10)"
+        )
         parser.add_argument(
             "--api", default="http://127.0.0.1:8000", metavar="URL", help="default %(default)s"
         )
@@ -46,10 +48,16 @@ class Command(BaseCommand):
         parser.add_argument("--mqtt-version", type=Version, choices=list(Version), default=Version.V311)
         parser.add_argument("--root", default="prov/v1", help="of the topics (default %(default)s)")
         parser.add_argument("--format", type=Format, choices=list(Format), default=Format.JSON)
-        parser.add_argument("--parallel", type=_count, default=50, metavar="P", help="at a time (default 50)")
-        parser.add_argument("--timeout", type=_seconds, default=120.0, metavar="S", help="for one device")
+        parser.add_argument(
+            "--parallel", type=numbers.count, default=50, metavar="P", help="at a time (default 50)"
+        )
+        parser.add_argument(
+            "--timeout", type=numbers.seconds, default=120.0, metavar="S", help="for one device"
+        )
         parser.add_argument("--faults", type=_faults, default=faults.NONE, help="such as lose=0.1,lie=0.05")
-        parser.add_argument("--pace", type=_seconds, default=1.0, help="a factor on every wait of a device")
+        parser.add_argument(
+            "--pace", type=numbers.seconds, default=1.0, help="a factor on every wait of a device"
+        )
         parser.add_argument("--keep", action="store_true", help="leave the devices there afterwards")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -106,20 +114,6 @@ def _allow_files(wanted: int) -> None:
         raise CommandError(f"--parallel needs {wanted} open files; this system allows {hard} (ulimit -Hn).")
     if soft != resource.RLIM_INFINITY and wanted > soft:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def _count(text: str) -> int:
-    number = int(text)
-    if not 1 <= number <= 1_000_000:
-        raise argparse.ArgumentTypeError(f"use a number from 1 to 1000000, not {text}")
-    return number
-
-
-def _seconds(text: str) -> float:
-    number = float(text)
-    if not 0.001 <= number <= 86_400:
-        raise argparse.ArgumentTypeError(f"use a number from 0.001 to 86400, not {text}")
-    return number
 
 
 def _faults(text: str) -> faults.Faults:
