@@ -131,7 +131,10 @@ class _Binding(APIView):
         except (batches.DatabaseAway, ValueError):
             refused = rejection("INTERNAL")
             answer = Outbound(topic, codec.named(format).rejected(refused), refused=refused)
-        return _response(answer, format)
+        response = _response(answer, format)
+        # Django would log "later" as a failure of ours; the device's timeline has it.
+        response._has_been_logged = True  # type: ignore[attr-defined]  # noqa: SLF001
+        return response
 
 
 class Commands(_Binding):

@@ -58,6 +58,9 @@ class Command(BaseCommand):
         )
         run.add_argument("--limit", type=numbers.count, default=10, metavar="N", help="commands at a time")
         run.add_argument("--rx", type=numbers.count, default=2048, metavar="N", help="receive buffer, bytes")
+        run.add_argument(
+            "--line", type=numbers.count, default=1792, metavar="N", help="buffer of an AT command, bytes"
+        )
         run.add_argument("--tx", type=numbers.count, default=2048, metavar="N", help="send buffer, bytes")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -80,6 +83,7 @@ class Command(BaseCommand):
             records=options["limit"],
             rx=options["rx"],
             tx=options["tx"],
+            at_cmd_len=options["line"],
             mver=modem.firmware,
             interval=options["every"] / pace,
             pace=pace,
