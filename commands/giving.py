@@ -30,13 +30,19 @@ from devices.timeline import Entry
 from tenants.errors import Refusal
 from tenants.models import Tenant
 
+_OF_TENANT = ("id", "rules_version", "has_webhooks")
+
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What differs now: rows by device, and the lists of those that were given commands."""
+    """What differs now: rows by device, and the lists of those that were given commands.
+
+    `heard` are the tenants whose webhooks want to know of the batch.
+    """
 
     rows: Mapping[UUID, DeviceRow] = field(default_factory=dict)
     lists: Mapping[UUID, Loaded] = field(default_factory=dict)
+    heard: Collection[UUID] = ()
 
 
 def give(held: Mapping[UUID, DeviceRow], loaded: Mapping[UUID, Loaded], at: datetime) -> Given:
@@ -44,10 +50,12 @@ def give(held: Mapping[UUID, DeviceRow], loaded: Mapping[UUID, Loaded], at: date
 
     The commands are written and in `Given.lists`. `Given.rows` is left to be written: so are status and pending.
     """
-    seen = {id: row for id, row in _behind(held).items() if _able(loaded[id])}
+    tenants = _tenants(held)
+    heard = {id for id, (_, has_webhooks) in tenants.items() if has_webhooks}
+    seen = {id: row for id, row in _behind(held, tenants).items() if _able(loaded[id])}
     wanted = _wanted(seen)
     if not any(wanted.values()):
-        return Given(seen)
+        return Given(seen, heard=heard)
     ids = [device_id for device_id, rules in wanted.items() if rules]
     standing = _keep({rule for rules in wanted.values() for rule in rules})
     book = recipes.read(standing, at)
@@ -57,14 +65,22 @@ def give(held: Mapping[UUID, DeviceRow], loaded: Mapping[UUID, Loaded], at: date
         offered = [book[rule] for rule in wanted[device_id] if rule in book]
         made.offer(held[device_id], loaded[device_id], offered, values[device_id])
     made.write()
-    return Given({id: row for id, row in seen.items() if id not in made.left}, made.lists)
+    return Given({id: row for id, row in seen.items() if id not in made.left}, made.lists, heard)
 
 
-def _behind(held: Mapping[UUID, DeviceRow]) -> dict[UUID, DeviceRow]:
+def _tenants(held: Mapping[UUID, DeviceRow]) -> Mapping[UUID, tuple[int, bool]]:
+    """The version of each tenant's rules, and whether it has webhooks."""
+    if not held:
+        return {}
+    found = Tenant.objects.filter(id__in={row.tenant_id for row in held.values()})
+    return {id: (version, listens) for id, version, listens in found.values_list(*_OF_TENANT)}
+
+
+def _behind(
+    held: Mapping[UUID, DeviceRow], tenants: Mapping[UUID, tuple[int, bool]]
+) -> dict[UUID, DeviceRow]:
     """The devices for which there may be something new, as they are once they have seen it."""
-    tenants = {row.tenant_id for row in held.values()}
-    found = Tenant.objects.filter(id__in=tenants).values_list("id", "rules_version") if tenants else ()
-    versions = dict(found)
+    versions = {id: version for id, (version, _) in tenants.items()}
     return {
         id: replace(row, rules_seen=versions[row.tenant_id])
         for id, row in held.items()

@@ -18,6 +18,7 @@ from django.utils import timezone
 from commands import placeholders, sealing, services
 from commands.models import Rule, RuleCommand, RuleMark, RuleTag
 from commands.services import Checked, New
+from tenants import audit
 from tenants.errors import Refusal
 from tenants.models import Tenant
 
@@ -101,8 +102,9 @@ def make(
         _check_name(tenant_id, fields["name"])
         rule = Rule.objects.create(tenant_id=tenant_id, created_at=timezone.now(), **fields)
         _write_parts(rule, tags, parts)
+        _audit("rule.made", rule)
         if active:
-            _activate(rule)
+            _switch(rule, on=True)
     return rule.id
 
 
@@ -128,14 +130,19 @@ def change(
         if fields:
             Rule.objects.filter(id=rule_id).update(**fields)
         _write_parts(rule, tags, parts)
+        named = {"tags": tags, "commands": parts}
+        if changed := [*fields, *(name for name, value in named.items() if value is not None)]:
+            _audit("rule.changed", rule, fields=changed)
         if active is not None and active != rule.active:
-            _activate(rule) if active else Rule.objects.filter(id=rule_id).update(active=False)
+            _switch(rule, on=active)
 
 
 def delete(tenant_id: UUID, rule_id: UUID) -> None:
     """The rule is gone; what it gave to devices stays on them. Raises `Refusal` NOT_FOUND."""
     with transaction.atomic():
-        _hold_rule(tenant_id, rule_id).delete()
+        rule = _hold_rule(tenant_id, rule_id)
+        _audit("rule.deleted", rule)
+        rule.delete()
 
 
 def _hold(tenant_id: UUID) -> None:
@@ -156,6 +163,18 @@ def _check_name(tenant_id: UUID, name: str) -> None:
         raise Refusal(
             "NAME_TAKEN", f"You have another rule called {name!r}.", {"name": ["Another rule has it."]}
         )
+
+
+def _audit(action: str, rule: Rule, **data: object) -> None:
+    audit.record(action, "rule", rule.id, rule.tenant_id, {"name": rule.name, **data})
+
+
+def _switch(rule: Rule, *, on: bool) -> None:
+    if on:
+        _activate(rule)
+    else:
+        Rule.objects.filter(id=rule.id).update(active=False)
+    _audit("rule.activated" if on else "rule.switched-off", rule)
 
 
 def _activate(rule: Rule) -> None:

@@ -16,10 +16,10 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from commands import catalogue, run, sealing, store
+from commands import catalogue, news, run, sealing, store
 from commands.models import Command
 from commands.status import Run, status
-from devices import journal, outbox, timeline
+from devices import events, journal, outbox, timeline
 from devices import store as devices
 from devices.row import DeviceRow
 from devices.timeline import Entry
@@ -299,6 +299,7 @@ def _settle(
         settled = _notify(settled, now)
     devices.write([settled])
     journal.record([Entry(device.id, now, timeline.Kind.CHANGED, data, command_id)])
+    events.emit(list(news.of(device, settled)), now)
 
 
 def _notify(device: DeviceRow, now: datetime) -> DeviceRow:

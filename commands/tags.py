@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from commands.models import ProvisioningTag
 from devices.models import Tag
+from tenants import audit
 from tenants.errors import Refusal
 from tenants.models import Tenant
 
@@ -33,10 +34,12 @@ def describe(tenant_id: UUID, tag: str, description: str | None) -> bool:
         if found := known.filter(tag=tag).first():
             if description is not None:
                 known.filter(id=found.id).update(description=description)
+                audit.record("tag.described", "tag", found.id, tenant_id, {"tag": tag})
             return False
         if known.count() >= TAGS_MOST:
             raise Refusal("TOO_MANY", f"You have described {TAGS_MOST} tags, which is the most.")
-        ProvisioningTag.objects.create(
+        made = ProvisioningTag.objects.create(
             tenant_id=tenant_id, tag=tag, description=description or "", created_at=timezone.now()
         )
+        audit.record("tag.made", "tag", made.id, tenant_id, {"tag": tag})
         return True

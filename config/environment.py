@@ -41,6 +41,22 @@ VARIABLES: tuple[Variable, ...] = (
         "false",
         "The web part stands behind a TLS proxy that sets X-Forwarded-Proto: secure cookies, HSTS, redirects.",
     ),
+    Variable(
+        "KEYSEED_KEY_RATE", int, "6000", "Requests a minute of one API key; above that 429. 0: no limit."
+    ),
+    Variable(
+        "KEYSEED_STRANGER_RATE",
+        int,
+        "120",
+        "Requests a minute of one address without a valid API key, token or password; above that 429. 0: no limit.",
+    ),
+    Variable(
+        "KEYSEED_PLATFORM_KEY",
+        str,
+        "",
+        "Bearer key of /v1/tenants, which makes and lists tenants and sees nothing in them: at least 32 random "
+        "characters. Empty: none.",
+    ),
     Variable("KEYSEED_LOG_LEVEL", str, "INFO", "DEBUG, INFO, WARNING or ERROR."),
     Variable("DATABASE_URL", str, "sqlite:///keyseed.sqlite3", "postgres://user:password@host:port/name"),
     Variable("CELERY_BROKER_URL", str, "memory://", "redis://host:port/0, or memory:// inside `standalone`."),
@@ -86,13 +102,46 @@ VARIABLES: tuple[Variable, ...] = (
         "The name that `aud` in a device's token must be, where it is there.",
     ),
     Variable(
+        "KEYSEED_WEBHOOK_ALLOW",
+        list,
+        "",
+        "Networks that webhooks may reach although they are not public, such as `10.1.0.0/16,fd12::/32`.",
+    ),
+    Variable(
+        "KEYSEED_WEBHOOK_CA",
+        str,
+        "",
+        "File of CA certificates, PEM, that receivers of webhooks may have theirs from, beside the system's.",
+    ),
+    Variable(
         "KEYSEED_MOSQUITTO_DIR",
         str,
         "",
-        "Folder of Mosquitto's password_file and acl_file, written anew when credentials change.",
+        "Folder of Mosquitto's files: users, access, device CA, revocations; written anew when credentials change.",
+    ),
+    Variable(
+        "KEYSEED_MOSQUITTO_DYNSEC",
+        str,
+        "",
+        "mqtt://admin:password@host:port, or mqtts: the admin of Mosquitto's dynamic security plugin, who is told when "
+        "credentials change; instead of KEYSEED_MOSQUITTO_DIR, and for at most 5000 devices.",
     ),
     Variable(
         "KEYSEED_MOSQUITTO_PID_FILE", str, "", "Mosquitto's pid file, for SIGHUP after the files changed."
+    ),
+    Variable(
+        "KEYSEED_BROKER_TOKEN",
+        str,
+        "",
+        "What RabbitMQ or EMQX shows when it asks over HTTP who may come in: at least 32 random letters and digits. "
+        "Empty: nobody may ask.",
+    ),
+    Variable(
+        "KEYSEED_BROKER_API",
+        str,
+        "",
+        "The API by which such a broker's sessions are ended: rabbitmq+http://user:password@host:15672 or "
+        "emqx+http://key:secret@host:18083; https for TLS.",
     ),
 )
 

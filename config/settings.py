@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from pathlib import Path
 from typing import Any, cast
 
 import environ
+from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 from django.utils.crypto import get_random_string
@@ -24,6 +26,10 @@ KEYSEED_FIELD_KEYS = [key.strip() for key in _given["KEYSEED_FIELD_KEYS"].split(
 DEBUG = _given["KEYSEED_DEBUG"]
 ALLOWED_HOSTS = _given["KEYSEED_ALLOWED_HOSTS"]
 
+KEYSEED_BEHIND_PROXY = _given["KEYSEED_HTTPS"]
+KEYSEED_KEY_RATE = _given["KEYSEED_KEY_RATE"]
+KEYSEED_STRANGER_RATE = _given["KEYSEED_STRANGER_RATE"]
+KEYSEED_PLATFORM_KEY = _given["KEYSEED_PLATFORM_KEY"]
 MQTT_URL = _given["MQTT_URL"]
 KEYSEED_MQTT_ROOT = _given["KEYSEED_MQTT_ROOT"]
 KEYSEED_GATEWAY_GROUP = _given["KEYSEED_GATEWAY_GROUP"]
@@ -32,8 +38,13 @@ KEYSEED_MAX_DELIVERIES = _given["KEYSEED_MAX_DELIVERIES"]
 KEYSEED_CLAIM_PROOF = _given["KEYSEED_CLAIM_PROOF"]
 KEYSEED_UNPROVEN_SECRETS = _given["KEYSEED_UNPROVEN_SECRETS"]
 KEYSEED_JWT_AUDIENCE = _given["KEYSEED_JWT_AUDIENCE"]
+KEYSEED_WEBHOOK_ALLOW = _given["KEYSEED_WEBHOOK_ALLOW"]
+KEYSEED_WEBHOOK_CA = _given["KEYSEED_WEBHOOK_CA"]
 KEYSEED_MOSQUITTO_DIR = _given["KEYSEED_MOSQUITTO_DIR"]
+KEYSEED_MOSQUITTO_DYNSEC = _given["KEYSEED_MOSQUITTO_DYNSEC"]
 KEYSEED_MOSQUITTO_PID_FILE = _given["KEYSEED_MOSQUITTO_PID_FILE"]
+KEYSEED_BROKER_TOKEN = _given["KEYSEED_BROKER_TOKEN"]
+KEYSEED_BROKER_API = _given["KEYSEED_BROKER_API"]
 
 INSTALLED_APPS = [
     "unfold",
@@ -55,12 +66,14 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "provisioning.http.Lean",
+    "tenants.throttling.SignInThrottle",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "tenants.acting.Middleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -136,6 +149,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["tenants.auth.APIKeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["tenants.auth.RoleAllows"],
+    "DEFAULT_THROTTLE_CLASSES": ["tenants.throttling.KeyThrottle"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["tenants.parsers.StrictJSONParser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "tenants.parsers.Negotiation",
@@ -164,7 +178,9 @@ SPECTACULAR_SETTINGS = {
         {"name": "Commands", "description": "What a device is to do, in order, and what became of it."},
         {"name": "For devices", "description": "The device protocol over HTTP."},
         {"name": "Rules", "description": "Commands for every device that has certain tags."},
-        {"name": "Tenant", "description": "Your tenant and its API keys."},
+        {"name": "Webhooks", "description": "Who is told of what happens to your devices."},
+        {"name": "Tenant", "description": "Your tenant, its API keys and its members."},
+        {"name": "Platform", "description": "Tenants themselves, for who has the platform key."},
     ],
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "PATH_CONVERTER_OVERRIDES": {"id": {"type": "string", "format": "uuid"}},
@@ -178,17 +194,25 @@ SPECTACULAR_SETTINGS = {
         "BulkEndpoint": "devices.claim_serializers.ENDPOINTS",
         "BulkStatus": "devices.claim_serializers.BULK_STATUSES",
         "Role": "tenants.serializers.ROLES",
+        "ActorKind": "tenants.audit_api.ACTOR_KINDS",
     },
 }
 
 
 def _entry(title: str, icon: str, model: str) -> dict[str, Any]:
     app, name = model.split("_")
+
+    def permission(request: HttpRequest) -> bool:
+        # The admin's modules can be imported once the apps are there.
+        from tenants.admin import scope
+
+        return scope.may(request, f"{app}.view_{name}")
+
     return {
         "title": title,
         "icon": icon,
         "link": reverse_lazy(f"admin:{model}_changelist"),
-        "permission": lambda request: request.user.has_perm(f"{app}.view_{name}"),
+        "permission": permission,
     }
 
 
@@ -212,6 +236,7 @@ UNFOLD: dict[str, Any] = {
                     _entry("Devices", "memory", "devices_device"),
                     _entry("Rules", "rule", "commands_rule"),
                     _entry("Outbox", "outbox", "devices_outboxrow"),
+                    _entry("Webhooks", "webhook", "tenants_webhook"),
                 ],
             },
             {
@@ -219,7 +244,9 @@ UNFOLD: dict[str, Any] = {
                 "separator": True,
                 "items": [
                     _entry("Tenants", "domain", "tenants_tenant"),
+                    _entry("Members", "badge", "tenants_member"),
                     _entry("API keys", "key", "tenants_apikey"),
+                    _entry("Audit log", "history", "tenants_auditentry"),
                     _entry("Identity keys", "fingerprint", "devices_identitykey"),
                     _entry("Operators", "person", "auth_user"),
                     _entry("Groups", "group", "auth_group"),
@@ -230,6 +257,19 @@ UNFOLD: dict[str, Any] = {
 }
 
 CELERY_BROKER_URL = _given["CELERY_BROKER_URL"]
+_IN_PROCESS = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+# "requests" counts them; nothing that must work while Redis is away may use it.
+CACHES: dict[str, dict[str, Any]] = {
+    "default": _IN_PROCESS,
+    "requests": {**_IN_PROCESS, "LOCATION": "requests"},
+}
+if CELERY_BROKER_URL.startswith("redis"):
+    CACHES["requests"] = {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": CELERY_BROKER_URL,
+        "KEY_PREFIX": "keyseed",
+        "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 1},
+    }
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "msgpack"
 CELERY_ACCEPT_CONTENT = ["msgpack", "json"]
@@ -264,20 +304,39 @@ if CELERY_BROKER_URL.startswith("memory:"):
 CELERY_BEAT_SCHEDULE = {
     # One that was not taken in time is worth nothing: the next one does its work.
     "outbox": {"task": "provisioning.outbox", "schedule": 10.0, "options": {"expires": 10}},
+    "seal_audit": {"task": "provisioning.seal_audit", "schedule": 10.0, "options": {"expires": 10}},
+    "webhooks": {
+        "task": "provisioning.webhooks",
+        "schedule": 10.0,
+        "kwargs": {"sweep": True},
+        "options": {"expires": 10},
+    },
     "housekeeping": {"task": "provisioning.housekeeping", "schedule": 3600.0},
 }
+
+
+def _brief(record: logging.LogRecord) -> bool:
+    """Leaves a line of what a stranger asked wrongly, and no traceback: he would fill the disk with them."""
+    record.exc_info = None
+    return True
+
 
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"brief": {"()": "django.utils.log.CallbackFilter", "callback": _brief}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "line"},
+        "briefly": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["brief"]},
+    },
     "root": {"handlers": ["stderr"], "level": _given["KEYSEED_LOG_LEVEL"]},
     "loggers": {
         "celery.app.trace": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.beat": {"level": "WARNING"},
         "django.request": {"level": "ERROR"},
+        "django.security": {"handlers": ["briefly"], "propagate": False},
         "waitress.queue": {"level": "ERROR"},
         "django.server": {"handlers": ["stderr"], "propagate": False, "level": "WARNING"},
     },

@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerView
 
+from provisioning import broker_http
 from provisioning.health import healthz, readyz
 from tenants.answers import no_such_address
 
@@ -32,6 +33,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("healthz", healthz),
     path("readyz", readyz),
+    path("broker/auth", broker_http.auth),
+    path("broker/acl", broker_http.acl),
+    path("broker/rabbitmq/<str:token>/<str:question>", broker_http.rabbitmq),
     path("v1/openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),
     path("v1/docs", SpectacularSwaggerView.as_view(url_name="openapi"), name="docs"),
     path("v1/", include("tenants.urls")),

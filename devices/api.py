@@ -25,6 +25,7 @@ from devices.serializers import (
     NewDevice,
     TimelineEntrySerializer,
 )
+from pki.device_ca import DAYS
 from tenants import idempotency, pages
 from tenants.auth import Caller, caller
 from tenants.idempotency import Body, Made
@@ -177,7 +178,11 @@ class Credentials(Endpoint):
 
     @extend_schema(operation_id="createCredential", request=NewCredential, responses={201: MadeCredential})
     def post(self, request: Request, device_id: UUID) -> Response:
-        """Makes a password, or takes a public key; the old one of that kind dies after `overlap` seconds."""
+        """Makes a password, takes a public key, or issues a certificate for the key of a request.
+
+        The old one of that kind dies after `overlap` seconds. A certificate names the device's id and nothing else,
+        whatever its request asks for; it opens MQTT brokers that take certificates.
+        """
         asker = caller(request)
 
         def act(given: dict[str, Any]) -> Made:
@@ -198,6 +203,11 @@ class Credentials(Endpoint):
 def _made(asker: Caller, device_id: UUID, given: Mapping[str, Any]) -> MadeSecret:
     if given["kind"] == Credential.Kind.PASSWORD:
         return credentials.add_password(asker.tenant_id, device_id, given["overlap"], asker.by)
+    if given["kind"] == Credential.Kind.CERTIFICATE:
+        days = given.get("validityDays", DAYS)
+        return credentials.add_certificate(
+            asker.tenant_id, device_id, given["csr"], days, given["overlap"], asker.by
+        )
     return credentials.add_public_key(
         asker.tenant_id, device_id, given["publicKey"], given["overlap"], asker.by
     )

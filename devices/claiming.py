@@ -13,14 +13,18 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from devices import journal, proof, services, store, timeline
+from devices import events, journal, proof, services, store, timeline
+from devices.event_kinds import Event, Kind
 from devices.models import Device, IdentityKey, Tag
 from devices.proof import Proof
+from devices.row import DeviceRow
 from devices.status import Ownership
 from devices.timeline import Entry
 from pki import attestation
 from pki.attestation import Attestation
 from pki.errors import Invalid
+from tenants import acting, audit
+from tenants.audit import Act
 from tenants.errors import Refusal, invalid
 from tenants.ids import NOWHERE
 from tenants.models import Tenant
@@ -157,7 +161,7 @@ def _decide(tenant_id: UUID, sound: Sequence[_Sound]) -> tuple[list[_Sound], lis
     rows = store.lock([one.id for one in sound])
     free: list[_Sound] = []
     failed: list[Failed] = []
-    gone: list[UUID] = []
+    gone: list[DeviceRow] = []
     for one in sorted(sound, key=lambda one: one.id):
         row = rows.get(one.id)
         if row is None:
@@ -165,12 +169,20 @@ def _decide(tenant_id: UUID, sound: Sequence[_Sound]) -> tuple[list[_Sound], lis
         elif row.tenant_id == tenant_id:
             failed.append(Failed(one.wanted.row, _yours(one.id)))
         elif one.verified and row.ownership_status == Ownership.UNPROVEN:
-            gone.append(one.id)
+            gone.append(row)
             free.append(one)
         else:
             failed.append(Failed(one.wanted.row, _anothers(one.id)))
     services.remove(gone, timezone.now())
+    _audit_lost(gone)
     return free, failed
+
+
+def _audit_lost(gone: Sequence[DeviceRow]) -> None:
+    """Whose claim it was is not to learn who has the device now."""
+    with acting.acting(acting.SYSTEM):
+        lost = {"why": "another claim has a proof"}
+        audit.record_all(Act("device.claim-lost", "device", one.id, one.tenant_id, lost) for one in gone)
 
 
 def _write(tenant_id: UUID, free: Sequence[_Sound], by: str) -> None:
@@ -182,6 +194,8 @@ def _write(tenant_id: UUID, free: Sequence[_Sound], by: str) -> None:
         for tag in dict.fromkeys(one.wanted.tags)
     )
     journal.record(Entry(one.id, now, timeline.Kind.CHANGED, _said(one, by)) for one in free)
+    claimed = [Event(tenant_id, one.id, Kind.CLAIMED, {"proof": _proof(one)}) for one in free]
+    events.emit(claimed, now)
 
 
 def _device(tenant_id: UUID, one: _Sound) -> Device:
@@ -195,7 +209,11 @@ def _device(tenant_id: UUID, one: _Sound) -> Device:
 
 
 def _said(one: _Sound, by: str) -> dict[str, object]:
-    return {"what": "claimed", "proof": "verified" if one.verified else "unproven", "by": by}
+    return {"what": "claimed", "proof": _proof(one), "by": by}
+
+
+def _proof(one: _Sound) -> str:
+    return "verified" if one.verified else "unproven"
 
 
 # ---- what is said

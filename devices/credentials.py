@@ -7,19 +7,24 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from devices import journal, outbox, passwords, store, timeline
+from devices import certificates, journal, outbox, passwords, store, timeline
 from devices.models import Credential, Device
 from devices.status import ProvisioningState
 from devices.timeline import Entry
 from pki import requests
 from pki.errors import Invalid
+from pki.sealing import Sealer
 from tenants.errors import Refusal, invalid
 
 OVERLAP_MOST = 7 * 24 * 3600
 """Seconds for which an old credential may stay beside a new one."""
+
+SEALED = "password"
+"""Under which name the outbox's sealed secret holds a new password, for a broker that cannot be told a hash."""
 
 CLOUD_KEY_OVERLAP = timedelta(hours=24)
 
@@ -36,6 +41,9 @@ def add_password(tenant_id: UUID, device_id: UUID, overlap: int, by: str) -> Mad
     """A new password for a device of this tenant; the old ones die after `overlap` seconds, 0: at once."""
     secret = passwords.new()
     made = _add(tenant_id, device_id, Credential.Kind.PASSWORD, overlap, by, digest=passwords.digest(secret))
+    if settings.KEYSEED_MOSQUITTO_DYNSEC:
+        sealed = Sealer(settings.KEYSEED_FIELD_KEYS).seal({SEALED: secret})
+        outbox.put(outbox.Kind.CREDENTIALS, [device_id], made.created_at, secret=sealed)
     return Made(made, secret)
 
 
@@ -48,17 +56,37 @@ def add_public_key(tenant_id: UUID, device_id: UUID, key: str, overlap: int, by:
     return Made(_add(tenant_id, device_id, Credential.Kind.PUBLIC_KEY, overlap, by, public_key=pem))
 
 
+def add_certificate(tenant_id: UUID, device_id: UUID, csr: str, days: int, overlap: int, by: str) -> Made:
+    """A certificate of the device CA for the key of this request, PEM or modem style; the old ones are revoked.
+
+    Raises `Refusal`: CLAIM_UNPROVEN where the device may be anybody's, INVALID for `csr`.
+    """
+    now = timezone.now()
+    if store.lock_one(tenant_id, device_id).unproven:
+        raise Refusal(
+            "CLAIM_UNPROVEN",
+            "Nothing proves yet that this device is yours, so it gets no certificate. Put its public key on it with "
+            "the kind publicKey and let it sign in once, or ask the operator to import its identity key.",
+        )
+    issued = certificates.issue(device_id, csr, days, now)
+    proof = {"certificate": issued.pem, "serial": issued.serial, "expires_at": issued.expires_at}
+    return Made(_add(tenant_id, device_id, Credential.Kind.CERTIFICATE, overlap, by, **proof))
+
+
 def _add(
-    tenant_id: UUID, device_id: UUID, kind: Credential.Kind, overlap: int, by: str, **proof: str
+    tenant_id: UUID, device_id: UUID, kind: Credential.Kind, overlap: int, by: str, **proof: object
 ) -> Credential:
     now = timezone.now()
     store.lock_one(tenant_id, device_id)
-    gone = _retire(Q(device_id=device_id, kind=kind), now, timedelta(seconds=overlap))
-    if kind == Credential.Kind.PASSWORD:
-        _end_sessions(device_id, now, overlap, gone)
+    old, ends_in = Q(device_id=device_id, kind=kind), timedelta(seconds=overlap)
+    if kind == Credential.Kind.CERTIFICATE:
+        certificates.revoke(old, now + ends_in)
+    gone = _retire(old, now, ends_in)
     made = Credential.objects.create(device_id=device_id, kind=kind, created_at=now, **proof)
     _activate([device_id])
     _changed(device_id, now, {"what": "credential added", "credential": str(made.id), "by": by})
+    if kind != Credential.Kind.PUBLIC_KEY:
+        _end_sessions(device_id, now, overlap, gone)
     return made
 
 
@@ -66,6 +94,7 @@ def revoke(tenant_id: UUID, device_id: UUID, credential_id: UUID, by: str) -> No
     """The credential is gone, and so is the session that it opened. Raises `Refusal` NOT_FOUND."""
     now = timezone.now()
     store.lock_one(tenant_id, device_id)
+    certificates.revoke(Q(device_id=device_id, id=credential_id), now)
     gone, _ = Credential.objects.filter(device_id=device_id, id=credential_id).delete()
     if not gone:
         raise Refusal("NOT_FOUND", "The device has no such credential. List them with GET …/credentials.")
@@ -119,13 +148,13 @@ def _retire(old: Q, now: datetime, overlap: timedelta) -> int:
 
 
 def _end_sessions(device_id: UUID, now: datetime, overlap: int, gone: int) -> None:
-    """The sessions that an old password opened end with it, and no broker lets it in any more."""
+    """The sessions that an old password or certificate opened end with it, and no broker lets it in any more."""
     if not gone:
         return
     due = now + timedelta(seconds=overlap)
-    outbox.put(outbox.Kind.KICK, [device_id], now, due)
     if overlap:
         outbox.put(outbox.Kind.CREDENTIALS, [device_id], now, due)
+    outbox.put(outbox.Kind.KICK, [device_id], now, due)
 
 
 def _activate(ids: Collection[UUID]) -> None:

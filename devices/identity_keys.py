@@ -19,7 +19,7 @@ from devices.claims_csv import Row
 from devices.models import IdentityKey
 from pki import keys, requests
 from pki.errors import Invalid
-from tenants import ids
+from tenants import audit, ids
 from tenants.errors import Refusal, invalid
 
 HEADER = "deviceId"
@@ -138,7 +138,18 @@ def _store(given: Sequence[Given], replace: bool) -> Stored:
     # What was learnt, and what is replaced.
     IdentityKey.objects.filter(device_id__in=new).delete()
     IdentityKey.objects.bulk_create(IdentityKey(device_id=id, public_key=key) for id, key in new.items())
-    return Stored([id for id in new if id not in known], [id for id in new if id in known], same, wrong)
+    stored = Stored([id for id in new if id not in known], [id for id in new if id in known], same, wrong)
+    _audit(stored)
+    return stored
+
+
+def _audit(stored: Stored) -> None:
+    """One entry for all: a factory's delivery is a hundred thousand."""
+    changed = [*stored.added, *stored.replaced]
+    if changed:
+        data = {"added": len(stored.added), "replaced": len(stored.replaced), "replacedIds": stored.replaced}
+        one = changed[0] if len(changed) == 1 else ""
+        audit.record("identity-keys.imported", "identity-key", one, data=data)
 
 
 def _imported(device_ids: Sequence[UUID]) -> Mapping[UUID, str]:
@@ -156,9 +167,11 @@ def find(device_id: UUID) -> IdentityKey:
 
 def remove(device_id: UUID) -> None:
     """Forgets what is known of this device's key, learnt or imported. Raises `Refusal` NOT_FOUND."""
-    gone, _ = IdentityKey.objects.filter(device_id=device_id).delete()
-    if not gone:
-        raise Refusal("NOT_FOUND", "No identity key is known for this device.")
+    with transaction.atomic():
+        gone, _ = IdentityKey.objects.filter(device_id=device_id).delete()
+        if not gone:
+            raise Refusal("NOT_FOUND", "No identity key is known for this device.")
+        audit.record("identity-key.removed", "identity-key", device_id)
 
 
 def _another(device_id: UUID) -> Refusal:

@@ -36,22 +36,31 @@ class Kind(StrEnum):
     CREDENTIALS = "credentials"
 
 
-def put(kind: Kind, device_ids: Collection[UUID | None], at: datetime, due: datetime | None = None) -> None:
-    """Asks for `kind` for each device (None: the installation), not before `due`."""
+def put(
+    kind: Kind,
+    device_ids: Collection[UUID | None],
+    at: datetime,
+    due: datetime | None = None,
+    secret: str = "",
+) -> None:
+    """Asks for `kind` for each device (None: the installation), not before `due`. `secret` is sealed already."""
     due = due or at
-    rows = [OutboxRow(kind=kind.value, device_id=d, created_at=at, due_at=due) for d in device_ids]
+    rows = [
+        OutboxRow(kind=kind.value, device_id=d, created_at=at, due_at=due, secret=secret) for d in device_ids
+    ]
     OutboxRow.objects.bulk_create(rows)
-    transaction.on_commit(lambda: _nudge(due - at))
+    transaction.on_commit(lambda: nudge(TASK, due - at))
 
 
-def _nudge(wait: timedelta) -> None:
+def nudge(task: str, wait: timedelta = timedelta(0)) -> None:
+    """Has the task run after `wait`, unless its sweep comes before, or the Celery broker is away."""
     global _paused_until  # noqa: PLW0603 - what this process knows of the broker
     if wait > SWEEP or time.monotonic() < _paused_until:
         return  # the sweep finds it in time
     try:
-        current_app.send_task(TASK, countdown=wait.total_seconds() or None, retry=False)
+        current_app.send_task(task, countdown=wait.total_seconds() or None, retry=False)
     except Exception as error:  # noqa: BLE001 - the row is the truth: without the nudge the sweep finds it
         _paused_until = time.monotonic() + PAUSE_SECONDS
         log.warning(
-            "The Celery broker does not answer (%s): the outbox waits for its sweep", type(error).__name__
+            "The Celery broker does not answer (%s): %s waits for its sweep", type(error).__name__, task
         )

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
@@ -16,6 +15,7 @@ from devices.credentials import OVERLAP_MOST
 from devices.models import Credential, Device, TimelineEntry
 from devices.status import ProvisioningState, Status
 from devices.timeline import Kind
+from pki.device_ca import DAYS, DAYS_MOST
 from tenants.serializers import Lines, Moment, Strict, Text, Whole, check_line, one_of
 
 STATUSES = [status.value for status in Status]
@@ -115,6 +115,21 @@ class DeviceSerializer(serializers.Serializer[Device]):
     claimedAt = Moment(source="claimed_at")
 
 
+_MADE_HERE = "A password is made here"
+_BY_REQUEST = "A certificate takes the request's key"
+_ONLY_FOR_CERTIFICATES = "It is for the kind certificate only"
+NEEDED = {"publicKey": "publicKey", "certificate": "csr"}
+OF_KIND = {
+    "publicKey": ("publicKey", {"password": _MADE_HERE, "certificate": _BY_REQUEST}),
+    "csr": ("certificate", {"password": _ONLY_FOR_CERTIFICATES, "publicKey": _ONLY_FOR_CERTIFICATES}),
+    "validityDays": (
+        "certificate",
+        {"password": _ONLY_FOR_CERTIFICATES, "publicKey": _ONLY_FOR_CERTIFICATES},
+    ),
+}
+"""By field, the kind that it is for and what is said to the others."""
+
+
 class NewCredential(Strict):
     """A credential to be made."""
 
@@ -129,31 +144,51 @@ class NewCredential(Strict):
     publicKey = Lines(
         required=False, max_length=PUBLIC_KEY_MOST, help_text="PEM; for the kind `publicKey`, and only there."
     )
-
-    def to_internal_value(self, data: Any) -> dict[str, Any]:
-        if isinstance(data, Mapping) and data.get("kind") == "certificate":
-            raise ValidationError(
-                {"kind": ["This installation takes no certificates yet: use password or publicKey."]}
-            )
-        return super().to_internal_value(data)
+    csr = Lines(
+        required=False,
+        max_length=PUBLIC_KEY_MOST,
+        help_text="A PKCS#10 request, PEM or modem style; for the kind `certificate`, and only there. "
+        "Its key is taken and nothing else: the certificate names the device's id.",
+    )
+    validityDays = Whole(
+        required=False,
+        min_value=1,
+        max_value=DAYS_MOST,
+        help_text=f"For the kind `certificate`, and only there: {DAYS}, if left out.",
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        wants_key = attrs["kind"] == Credential.Kind.PUBLIC_KEY
-        if wants_key and "publicKey" not in attrs:
-            raise ValidationError({"publicKey": ["This field is needed for the kind publicKey."]})
-        if not wants_key and "publicKey" in attrs:
-            raise ValidationError({"publicKey": ["A password is made here: leave the field out."]})
+        kind = attrs["kind"]
+        wanted = NEEDED.get(kind)
+        if wanted is not None and wanted not in attrs:
+            raise ValidationError({wanted: [f"This field is needed for the kind {kind}."]})
+        for field, (owner, instead) in OF_KIND.items():
+            if field in attrs and kind != owner:
+                raise ValidationError({field: [f"{instead[kind]}: leave the field out."]})
         return attrs
 
 
 class CredentialSerializer(serializers.Serializer[Credential]):
-    """A credential, without its secret. A device signs in to the MQTT broker by `userName` and secret."""
+    """A credential, without its secret. A device signs in to the MQTT broker by `userName` and secret.
+
+    With a certificate it needs neither. `certificate` and `serial` are there for that kind only.
+    """
 
     id = serializers.UUIDField()
     kind = one_of(*CREDENTIAL_KINDS)
     userName = serializers.UUIDField(source="device_id", help_text="The device's id.")
     createdAt = Moment(source="created_at")
     expiresAt = Moment(source="expires_at", allow_null=True)
+    certificate = serializers.CharField(
+        required=False, help_text="PEM: the device's certificate and behind it the device CA's."
+    )
+    serial = serializers.CharField(required=False, help_text="Its serial number, hexadecimal.")
+
+    def to_representation(self, instance: Credential) -> dict[str, Any]:
+        shown = super().to_representation(instance)
+        if not shown["serial"]:
+            del shown["certificate"], shown["serial"]
+        return shown
 
 
 class MadeCredential(CredentialSerializer):

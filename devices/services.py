@@ -7,11 +7,15 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils import timezone
 
-from devices import journal, outbox, store, timeline
+from devices import certificates, events, journal, outbox, store, timeline
+from devices.event_kinds import Event, Kind
 from devices.models import Device, IdentityKey, Tag
+from devices.row import DeviceRow
 from devices.timeline import Entry
+from tenants import audit
 from tenants.errors import Refusal
 
 
@@ -23,6 +27,7 @@ def define(tenant_id: UUID, fields: Mapping[str, str], tags: Sequence[str], by: 
             device = Device.objects.create(tenant_id=tenant_id, **fields)
             _tag(device, tags)
             journal.record([Entry(device.id, now, timeline.Kind.CHANGED, {"what": "defined", "by": by})])
+            events.emit([Event(tenant_id, device.id, Kind.DEFINED)], now)
     except IntegrityError:
         raise _serial_taken(fields.get("serial_number", "")) from None
     return device
@@ -53,21 +58,25 @@ def change(
 def delete(tenant_id: UUID, device_id: UUID) -> None:
     """Unclaims: the device, its credentials, commands and timeline are gone, then its session ends."""
     with transaction.atomic():
-        store.lock_one(tenant_id, device_id)
-        remove([device_id], timezone.now())
+        remove([store.lock_one(tenant_id, device_id)], timezone.now())
+        audit.record("device.unclaimed", "device", device_id, tenant_id)
 
 
-def remove(ids: Sequence[UUID], now: datetime) -> None:
+def remove(held: Sequence[DeviceRow], now: datetime) -> None:
     """Takes these held devices away with all that hangs on them; then their sessions end.
 
-    Keys that were learnt of them are forgotten. An imported identity key stays, for whoever claims the device next.
+    Certificates that were issued to them are revoked. Keys that were learnt of them are forgotten. An imported
+    identity key stays, for whoever claims the device next.
     """
-    if not ids:
+    if not held:
         return
+    ids = [device.id for device in held]
+    certificates.revoke(Q(device_id__in=ids), now)
     Device.objects.filter(id__in=ids).delete()
     IdentityKey.objects.filter(device_id__in=ids, learnt=True).delete()
     outbox.put(outbox.Kind.CREDENTIALS, ids, now)
     outbox.put(outbox.Kind.KICK, ids, now)
+    events.emit([Event(device.tenant_id, device.id, Kind.DELETED) for device in held], now)
 
 
 def _tag(device: Device, tags: Sequence[str]) -> None:

@@ -24,6 +24,7 @@ from devices.timeline import Entry
 from pki import tokens
 from pki.errors import Invalid
 from pki.tokens import Token
+from tenants import acting
 
 PASSWORD_MOST = 4096
 """Characters of a password or token: more is refused before anything is computed from it."""
@@ -139,21 +140,28 @@ def _note_credential(device: Device, used: Credential, all: Sequence[Credential]
                 store.lock([device.id])
                 Credential.objects.filter(id__in=old).delete()
     elif device.ownership_status == Ownership.UNPROVEN and device.proved_at is None:
-        _write(device.id, "signed in with what its owner gave it", proved_at=timezone.now())
+        _write(device, "signed in with what its owner gave it", proved_at=timezone.now())
 
 
 def _note_identity(device: Device, used: IdentityKey, all: Sequence[IdentityKey]) -> None:
     if used.learnt and len(all) > 1:
         IdentityKey.objects.filter(device_id=device.id, learnt=True).exclude(id=used.id).delete()
     elif not used.learnt and device.ownership_status == Ownership.UNPROVEN:
-        _write(device.id, "signed in with its identity key", ownership_status=Ownership.IDENTIFIED.value)
+        _write(device, "signed in with its identity key", ownership_status=Ownership.IDENTIFIED.value)
 
 
-def _write(device_id: UUID, what: str, **changes: object) -> None:
+def _write(device: Device, what: str, **changes: object) -> None:
     with transaction.atomic():
-        if device_id in store.lock([device_id]):
-            Device.objects.filter(id=device_id).update(**changes)
-            journal.record([Entry(device_id, timezone.now(), timeline.Kind.CHANGED, {"what": what})])
+        if device.id in store.lock([device.id]):
+            Device.objects.filter(id=device.id).update(**changes)
+            _note(device, what)
+
+
+def _note(device: Device, what: str) -> None:
+    """It is the device that did it."""
+    data = {"what": what, "by": "the device"}
+    with acting.acting(acting.of_device(device.id, device.tenant_id)):
+        journal.record([Entry(device.id, timezone.now(), timeline.Kind.CHANGED, data)])
 
 
 def _learn(device: Device, token: Token) -> bool:
@@ -173,6 +181,5 @@ def _learn(device: Device, token: Token) -> bool:
         IdentityKey.objects.bulk_create(
             IdentityKey(device_id=device.id, public_key=key, learnt=True) for key in found
         )
-        data = {"what": "its key was learnt from its first token"}
-        journal.record([Entry(device.id, timezone.now(), timeline.Kind.CHANGED, data)])
+        _note(device, "its key was learnt from its first token")
     return True

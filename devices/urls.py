@@ -1,10 +1,11 @@
-"""Addresses of devices, of their claims, credentials and timelines, and of identity keys, below /v1/."""
+"""Addresses of devices, of their claims, credentials and timelines, of identity keys and webhooks, below /v1/."""
 
 from django.urls import path
 
 from devices.api import Credentials, Devices, OneCredential, OneDevice, Timeline
 from devices.claim_api import BulkClaims, Onboarding, OneBulkRequest
 from devices.identity_api import IdentityKeys, OneIdentityKey
+from devices.webhook_api import Deliveries, OneWebhook, Resumption, Rotation, Test, Webhooks
 
 # `bulk` before the ids: `<id:…>` takes any word, to answer it as an object that does not exist.
 urlpatterns = [
@@ -22,4 +23,10 @@ urlpatterns = [
     path("bulk-ops-requests/<id:bulk_id>", OneBulkRequest.as_view(), name="bulk-request"),
     path("identity-keys", IdentityKeys.as_view(), name="identity-keys"),
     path("identity-keys/<id:device_id>", OneIdentityKey.as_view(), name="identity-key"),
+    path("webhooks", Webhooks.as_view(), name="webhooks"),
+    path("webhooks/<id:webhook_id>", OneWebhook.as_view(), name="webhook"),
+    path("webhooks/<id:webhook_id>/rotate-secret", Rotation.as_view(), name="webhook-secret"),
+    path("webhooks/<id:webhook_id>/resume", Resumption.as_view(), name="webhook-resume"),
+    path("webhooks/<id:webhook_id>/test", Test.as_view(), name="webhook-test"),
+    path("webhooks/<id:webhook_id>/deliveries", Deliveries.as_view(), name="webhook-deliveries"),
 ]

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs Mosquitto, and has it read password_file and acl_file again within a second of every change to them, which
+# Runs Mosquitto, and has it read the files that Keyseed writes again within a second of every change to them, which
 # also ends the sessions of devices that may no longer sign in.
 #
 # It stands in Mosquitto's own container because no other one can send it the signal: a container sees its own
@@ -7,7 +7,7 @@
 # (`pid: "service:mosquitto"`) would let the part that faces the devices look into the one that holds the keys.
 set -eu
 config=${1:-/mosquitto/config/mosquitto.conf}
-files=$(awk '$1 == "password_file" || $1 == "acl_file" { print $2 }' "$config")
+files=$(awk '$1 ~ /^(password_file|acl_file|cafile|crlfile)$/ { print $2 }' "$config")
 
 # Keyseed puts a new file in the old one's place, so the inode changes, and the time in nanoseconds.
 # shellcheck disable=SC2086

@@ -5,6 +5,7 @@ Each has an id that stays the same, and a hint that says what to do.
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 
 from celery import current_app
@@ -13,11 +14,13 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register, run
 from django.core.management.base import SystemCheckError
 from django.db import DatabaseError
 
-from devices import outbox
+from devices import events, outbox
 from devices.proof import Proof
 from pki.sealing import Sealer
-from provisioning import mqtt
+from provisioning import asking, hook_client, mqtt
+from provisioning.dynsec import records, wanted
 from tenants import bootstrap
+from tenants.auth import PLATFORM_LEAST
 from tenants.models import Tenant
 
 SECRET_KEY_LEAST = 50
@@ -107,12 +110,25 @@ def limits(**kwargs: object) -> list[CheckMessage]:
 
 @register()
 def tasks(**kwargs: object) -> list[CheckMessage]:
-    """E007: the outbox asks for its task by name, so the name must be registered."""
+    """E007: tasks are asked for by name on commit, so the names must be registered."""
     import_module("provisioning.tasks")
-    if outbox.TASK in current_app.tasks:
-        return []
     hint = "Name provisioning in INSTALLED_APPS and let Celery discover its tasks."
-    return [Error(f"No Celery task is called {outbox.TASK}.", hint=hint, id="keyseed.E007")]
+    lost = [name for name in (outbox.TASK, events.TASK) if name not in current_app.tasks]
+    return [Error(f"No Celery task is called {name}.", hint=hint, id="keyseed.E007") for name in lost]
+
+
+@register()
+def webhook_settings(**kwargs: object) -> list[CheckMessage]:
+    """E011: with these unfit, nothing would be sent to any webhook."""
+    try:
+        hook_client.configured()
+    except (ValueError, OSError) as error:
+        hint = (
+            "KEYSEED_WEBHOOK_ALLOW is a list of networks such as 10.1.0.0/16, KEYSEED_WEBHOOK_CA a PEM file that the "
+            "workers can read."
+        )
+        return [Error(f"Webhooks cannot be sent: {error}", hint=hint, id="keyseed.E011")]
+    return []
 
 
 @register()
@@ -138,6 +154,43 @@ def claim_settings(**kwargs: object) -> list[CheckMessage]:
 
 
 @register(Tags.security)
+def platform_key(**kwargs: object) -> list[CheckMessage]:
+    """E012: a key that makes tenants must not be guessed; a short one opens nothing."""
+    if 0 < len(settings.KEYSEED_PLATFORM_KEY) < PLATFORM_LEAST:
+        hint = "Make one with: python -c 'import secrets; print(secrets.token_urlsafe(32))'"
+        return [Error("KEYSEED_PLATFORM_KEY is too short.", hint=hint, id="keyseed.E012")]
+    return []
+
+
+@register(Tags.security)
+def broker_token(**kwargs: object) -> list[CheckMessage]:
+    """E013: whoever has it may try passwords without end; it stands in addresses, so it must need no escaping."""
+    token = settings.KEYSEED_BROKER_TOKEN
+    if token and re.fullmatch(r"[A-Za-z0-9_-]{32,}", token) is None:
+        hint = "Make one with: python -c 'import secrets; print(secrets.token_urlsafe(32))'"
+        what = "KEYSEED_BROKER_TOKEN is not 32 or more letters, digits, - and _."
+        return [Error(what, hint=hint, id="keyseed.E013")]
+    return []
+
+
+@register()
+def broker_api(**kwargs: object) -> list[CheckMessage]:
+    """E014, W005: without the API of a broker that asks, a blocked device stays connected."""
+    if settings.KEYSEED_BROKER_API:
+        try:
+            asking.parse(settings.KEYSEED_BROKER_API)
+        except asking.BadURL as wrong:
+            what = "KEYSEED_BROKER_API is not the address of a broker's API."
+            return [Error(what, hint=str(wrong), id="keyseed.E014")]
+        return []
+    if not settings.KEYSEED_BROKER_TOKEN:
+        return []
+    what = "A broker may ask who comes in, and nothing tells it who has to go."
+    hint = "Set KEYSEED_BROKER_API, so that the sessions of blocked devices and of revoked credentials end."
+    return [Warning(what, hint=hint, id="keyseed.W005")]
+
+
+@register(Tags.security)
 def claims_of_several_tenants(**kwargs: object) -> list[CheckMessage]:
     """E010: what one tenant may do with its own devices, several may not with each other's.
 
@@ -153,6 +206,42 @@ def claims_of_several_tenants(**kwargs: object) -> list[CheckMessage]:
     reason = bootstrap.for_one_tenant(sandbox) if several else None
     hint = "Set KEYSEED_CLAIM_PROOF to known and KEYSEED_UNPROVEN_SECRETS to refuse."
     return [Error(f"There are several tenants. {reason}", hint=hint, id="keyseed.E010")] if reason else []
+
+
+@register()
+def dynsec(**kwargs: object) -> list[CheckMessage]:
+    """E015, E016, W006: the plugin's admin must be one, one broker is filled in one way, and the plugin is slow."""
+    url = settings.KEYSEED_MOSQUITTO_DYNSEC
+    if not url:
+        return []
+    found: list[CheckMessage] = []
+    try:
+        address = mqtt.parse(url)
+        named = bool(address.user and address.password)
+    except (mqtt.BadURL, ValueError):
+        named = False
+    if not named:
+        hint = "Write mqtt://admin:password@host:port, with the plugin's admin."
+        found.append(Error("KEYSEED_MOSQUITTO_DYNSEC is no admin's address.", hint=hint, id="keyseed.E015"))
+    if settings.KEYSEED_MOSQUITTO_DIR:
+        hint = "Leave KEYSEED_MOSQUITTO_DIR out for the dynamic security plugin, KEYSEED_MOSQUITTO_DYNSEC for files."
+        found.append(Error("Mosquitto is to be filled in two ways.", hint=hint, id="keyseed.E016"))
+    return [*found, *_too_many_for_dynsec()]
+
+
+def _too_many_for_dynsec() -> list[CheckMessage]:
+    try:
+        count = wanted.count()
+    except DatabaseError:
+        return []
+    if count <= records.DEVICES_MOST:
+        return []
+    hint = (
+        "The plugin writes its whole file at every change and serves nobody meanwhile. Move to password_file and "
+        "acl_file: KEYSEED_MOSQUITTO_DIR."
+    )
+    what = f"{count} devices are more than the {records.DEVICES_MOST} that Mosquitto's dynamic security plugin is for."
+    return [Warning(what, hint=hint, id="keyseed.W006")]
 
 
 @register(Tags.security, deploy=True)

@@ -16,9 +16,9 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from commands import giving, sealing, store
+from commands import giving, news, sealing, store
 from commands.machine import Command
-from devices import credentials, journal, timeline
+from devices import credentials, events, journal, timeline
 from devices import store as devices
 from devices.row import DeviceRow
 from devices.timeline import Entry
@@ -111,13 +111,17 @@ def _answers(heard: Mapping[UUID, Heard], at: datetime) -> list[Outbound]:
     held = devices.lock(heard.keys())
     loaded = store.load(held, _named(heard))
     given = giving.give({id: row for id, row in held.items() if heard[id].requests}, loaded, at)
-    held, loaded = {**held, **given.rows}, {**loaded, **given.lists}
+    before, held, loaded = held, {**held, **given.rows}, {**loaded, **given.lists}
     contents = store.contents([device_id for device_id in held if heard[device_id].gets])
     folds = {
         device_id: _fold(row, loaded[device_id], contents, at).apply(heard[device_id].requests)
         for device_id, row in held.items()
     }
     _write(folds, loaded, heard, at)
+    told = {id: fold for id, fold in folds.items() if before[id].tenant_id in given.heard}
+    events.emit(
+        [e for id, f in told.items() for e in news.of(before[id], f.device, loaded[id].all, f.all)], at
+    )
     return [out for device_id, device in heard.items() for out in _replies(device, folds.get(device_id))]
 
 

@@ -17,6 +17,7 @@ from django.utils import timezone
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import (
     AuthenticationFailed,
@@ -34,6 +35,8 @@ from provisioning import batches
 from provisioning.messages import Inbound, Outbound
 from provisioning.wire import codec, limits
 from provisioning.wire.rejections import rejection
+from tenants import throttling
+from tenants.views import let_go
 
 OVERHEAD: Final = 351
 """What an nrf device's buffer holds beside the body: status line and headers, ours and a proxy's, and a NUL."""
@@ -83,10 +86,16 @@ class DeviceAuthentication(BaseAuthentication):
         except NotClaimed as refused:
             raise PermissionDenied(refused.reason) from None
         except NotSignedIn as refused:
+            if not _modem(request):  # to which 429 would be an error, and 401 is a reason to wait
+                throttling.refuse_stranger(request)
             raise AuthenticationFailed(refused.reason) from None
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
+
+
+def _modem(request: Request) -> bool:
+    return MEDIA_TYPES["nrf"] in (request.headers.get("Accept"), request.headers.get("Content-Type"))
 
 
 def _signed_in(scheme: str, given: str) -> SignedIn:
@@ -108,17 +117,35 @@ class _JSON(BaseContentNegotiation):
         return renderers[0], renderers[0].media_type
 
 
+class Rejection(serializers.Serializer[Any]):
+    """A refusal: of the request, as everywhere here with a `title`, or of the message in it, as in docs/wire.md."""
+
+    code = serializers.CharField(help_text="A word for programs, such as MALFORMED.")
+    message = serializers.CharField(help_text="What is wrong here and what to do.")
+    title = serializers.CharField(required=False, help_text="The code in words.")
+    id = serializers.CharField(required=False, help_text="That of the message, if it had one.")
+    retryAfter = serializers.IntegerField(required=False, help_text="Seconds.")  # noqa: N815
+
+
 class _Binding(APIView):
-    """One message of a device and its answer."""
+    """One message of a device and its answer. `refusal` is the shape of every refusal."""
 
     topic: ClassVar = "For devices"
+    refusal: ClassVar = Rejection
     authentication_classes = (DeviceAuthentication,)
     permission_classes = ()
+    throttle_classes = ()
     content_negotiation_class = _JSON
 
     @property
     def default_response_headers(self) -> dict[str, str]:
-        return {}
+        known = self.request.method in self.allowed_methods
+        return {} if known else {"Allow": ", ".join(self.allowed_methods)}
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        final = super().finalize_response(request, response, *args, **kwargs)
+        let_go(request)
+        return final
 
     def exchange(self, request: Request, verb: str, format: str, payload: bytes) -> HttpResponse:
         """Has the message stored and answered."""

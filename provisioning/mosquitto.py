@@ -1,7 +1,9 @@
-"""Fills Mosquitto's password_file and acl_file from the database, and tells it to read them again.
+"""Fills Mosquitto's files from the database: who has which password, who reaches what, which certificates are good.
 
-On SIGHUP Mosquitto also ends the sessions of those who are no longer in the file or have another password
-there, which is how a blocked or deleted device, or one with a new password, loses its connection.
+On SIGHUP Mosquitto 2.0.11 reads all of them again, cafile and crlfile too. It also ends the sessions of those who are
+no longer in password_file or have another password there, but not those of revoked certificates: the list is looked at
+when somebody connects. So a kicked device has its session taken over as well, and finds the files changed when it comes
+back. It has no TLS ticket that leads past the list: no TLS session is resumed across a SIGHUP.
 """
 
 from __future__ import annotations
@@ -17,9 +19,10 @@ from pathlib import Path
 from uuid import UUID
 
 from django.conf import settings
+from django.utils import timezone
 
-from devices import credentials, passwords
-from provisioning import mqtt
+from devices import certificates, credentials, passwords
+from provisioning import mqtt, takeover
 
 ACL = """\
 # Written by Keyseed. A device (%u is its user name, the device id) reaches its own topics only.
@@ -32,6 +35,8 @@ pattern read {root}/%u/#
 """
 
 AGAIN_SECONDS = 0.3
+WATCHED_SECONDS = 1.0
+"""For how long a Mosquitto that is not told looks at its files at most: docker/mosquitto.sh does twice a second."""
 
 
 class NoServiceUser(ValueError):
@@ -46,15 +51,24 @@ class MosquittoFiles:
         self._pid_file = pid_file
 
     def credentials_changed(self) -> None:
-        """Writes both files and has Mosquitto read them."""
-        self.write()
-        self.reload()
+        """Writes the files and has Mosquitto read them, also those that were written before one failed."""
+        try:
+            self.write()
+        finally:
+            self.reload()
 
     def kick(self, device_ids: Collection[UUID]) -> None:
-        """Nothing more: reading the files again has ended their sessions."""
+        """Takes over, once Mosquitto has read the files, what a certificate may have opened: the rest ended then."""
+        if holders := certificates.holders(device_ids):
+            if not self._pid_file:
+                time.sleep(WATCHED_SECONDS)
+            takeover.end_sessions(settings.MQTT_URL, holders)
 
     def write(self) -> int:
-        """Writes both files, each in one step; returns how many devices may sign in. Raises `NoServiceUser`."""
+        """Writes the files, each in one step; returns how many devices have a password. Raises `NoServiceUser`.
+
+        Passwords come first: that the device CA's key cannot be opened shuts out no device that has one.
+        """
         user, password = _service_user()
         acl = ACL.format(user=user, root=settings.KEYSEED_MQTT_ROOT)
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -62,7 +76,16 @@ class MosquittoFiles:
             _replace(self._folder / "acl_file", [acl])
             digests = credentials.valid_passwords()
             _replace(self._folder / "password_file", _lines(user, password, digests.items()))
+            self._write_certificates()
         return len(digests)
+
+    def _write_certificates(self) -> None:
+        """The list of a CA must be there when the CA is: Mosquitto lets in nobody whose CA has none."""
+        now, crl = timezone.now(), self._folder / "crl.pem"
+        known = crl.read_text(errors="replace") if crl.exists() else ""
+        lists = certificates.lists(now, known)
+        _replace(crl, [lists])
+        _replace(self._folder / "device_ca.pem", [certificates.trusted(now)])
 
     def reload(self) -> None:
         """Has Mosquitto read its files; nothing where no pid file is known.

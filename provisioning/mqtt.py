@@ -1,5 +1,5 @@
 """Makes the service's MQTT clients from MQTT_URL, all with the same care. The only other users of paho are
-`gateway`, `publisher` and the simulator."""
+`gateway`, `publisher`, `takeover` and the simulator."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from devices.models import Device, OutboxRow
@@ -39,6 +40,7 @@ def carry_out() -> None:
         for kind, handle in HANDLERS.items():
             if mine := [row for row in rows if row.kind == kind]:
                 _try(handle, mine)
+    _tend()
 
 
 def _claim(now: datetime) -> list[OutboxRow]:
@@ -81,12 +83,35 @@ def _wake(device_id: UUID, pending: int) -> Outbound:
     return Outbound(topics.notify(settings.KEYSEED_MQTT_ROOT, device_id), body)
 
 
+class NotYet(Exception):
+    """What has to happen before has failed so far."""
+
+
 def _kick(rows: Sequence[OutboxRow]) -> None:
-    brokers.current().kick({row.device_id for row in rows if row.device_id is not None})
+    """Only once the broker knows: a device that is kicked before would come back."""
+    ids = {row.device_id for row in rows if row.device_id is not None}
+    failed = OutboxRow.objects.filter(kind=Kind.CREDENTIALS.value, tries__gt=0)
+    if failed.filter(Q(device_id__in=ids) | Q(device_id=None)).exists():
+        raise NotYet("The broker could not be told of their credentials so far.")
+    brokers.current().kick(ids)
 
 
 def _credentials(rows: Sequence[OutboxRow]) -> None:
-    brokers.current().credentials_changed()
+    broker = brokers.current()
+    ids = {row.device_id for row in rows if row.device_id is not None}
+    if isinstance(broker, brokers.Registry) and all(row.device_id for row in rows):
+        broker.devices_changed(ids)
+    else:
+        broker.credentials_changed()
+
+
+def _tend() -> None:
+    try:
+        broker = brokers.current()
+        if isinstance(broker, brokers.Registry):
+            broker.tend()
+    except Exception as error:  # noqa: BLE001 - tried again at the next sweep
+        log.warning("The broker was not compared with the database: %s", error)
 
 
 # Credentials first: a kicked device must find its old ones dead.

@@ -14,7 +14,9 @@ from django.db import close_old_connections
 
 from provisioning import batches, housekeeping, publisher
 from provisioning import outbox as carrier
+from provisioning import webhooks as events
 from provisioning.messages import Inbound, Outbound
+from tenants import audit
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +76,22 @@ def outbox() -> None:
     """Carries out what is due in the outbox."""
     close_old_connections()
     carrier.carry_out()
+
+
+@shared_task(name="provisioning.webhooks")
+def webhooks(sweep: bool = False) -> None:
+    """Carries events to webhooks; the sweep also drops what has waited too long in a queue too long."""
+    close_old_connections()
+    if sweep:
+        events.trim()
+    events.carry_out()
+
+
+@shared_task(name="provisioning.seal_audit")
+def seal_audit() -> None:
+    """Puts what was written to the audit log since at the end of its chain."""
+    close_old_connections()
+    audit.seal_all()
 
 
 @shared_task(name="provisioning.housekeeping")

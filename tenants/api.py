@@ -11,7 +11,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from tenants import idempotency, keys, pages
+from tenants import audit, idempotency, keys, pages
 from tenants.auth import caller
 from tenants.idempotency import Body, Made
 from tenants.models import APIKey, Tenant
@@ -39,9 +39,12 @@ class TheTenant(Endpoint):
         """Changes what is named: how devices of the tenant may sign in."""
         given = TenantChange.read(request.data)
         changes = {column: given[name] for name, column in _COLUMNS.items() if name in given}
-        found = Tenant.objects.filter(id=caller(request).tenant_id)
+        tenant_id = caller(request).tenant_id
+        found = Tenant.objects.filter(id=tenant_id)
         if changes:
-            found.update(**changes)
+            with transaction.atomic():
+                found.update(**changes)
+                audit.record("tenant.changed", "tenant", tenant_id, tenant_id, changes)
         return Response(TenantSerializer(found.get()).data)
 
 

@@ -6,3 +6,7 @@ class TenantsConfig(AppConfig):
 
     name = "tenants"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Listens for sign-ins."""
+        from tenants import sign_ins  # noqa: F401

@@ -6,9 +6,9 @@ import secrets
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
-from tenants import keys
+from tenants import audit, keys
 from tenants.errors import Refusal
 from tenants.models import APIKey, Tenant
 from tenants.roles import Role
@@ -32,12 +32,26 @@ def tenant_with_owner(name: str, key: str | None) -> tuple[Tenant, str]:
         if tenant is None:
             check_several(Tenant(name=name))
             tenant = Tenant.objects.create(name=name)
+            audit.record("tenant.made", "tenant", tenant.id, tenant.id, {"name": name})
         if key is not None and (known := APIKey.objects.filter(digest=keys.digest(key)).first()):
             if known.tenant_id != tenant.id or known.revoked_at is not None or known.role != Role.OWNER:
                 raise KeyElsewhere(f"This key is not an owner's key of {name!r}. Give another one.")
             return tenant, key
         _, made = keys.create(tenant, "owner", Role.OWNER, key)
     return tenant, made
+
+
+def new_tenant(name: str, *, sandbox: bool) -> tuple[Tenant, str]:
+    """A further tenant and its first owner's key, inside a transaction. Raises `Refusal`."""
+    check_several(Tenant(name=name, sandbox=sandbox))
+    try:
+        with transaction.atomic():
+            tenant = Tenant.objects.create(name=name, sandbox=sandbox)
+            audit.record("tenant.made", "tenant", tenant.id, tenant.id, {"name": name, "sandbox": sandbox})
+    except IntegrityError:
+        raise Refusal("NAME_TAKEN", f"There is a tenant {name!r} already: take another name.") from None
+    _, key = keys.create(tenant, "owner", Role.OWNER)
+    return tenant, key
 
 
 def check_several(tenant: Tenant) -> None:

@@ -22,7 +22,7 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from tenants.auth import caller
+from tenants.auth import home
 from tenants.errors import Refusal
 from tenants.models import IdempotentAnswer
 
@@ -45,17 +45,21 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """Where the answer to this key is kept: per tenant, address and key."""
+    """Where the answer to this key is kept: per tenant, address and key.
 
-    tenant_id: UUID
+    Without a tenant it is the platform key's: then the answer is kept with the tenant that it made.
+    """
+
+    tenant_id: UUID | None
     route: str
     key: str
     body_mac: str
 
     def find(self) -> IdempotentAnswer | None:
         """The answer that is kept, if the first request had this body. Raises `Refusal`."""
+        whose = {} if self.tenant_id is None else {"tenant_id": self.tenant_id}
         found = IdempotentAnswer.objects.filter(
-            tenant_id=self.tenant_id, route=self.route, key=self.key, created_at__gt=timezone.now() - KEPT
+            **whose, route=self.route, key=self.key, created_at__gt=timezone.now() - KEPT
         ).first()
         if found is not None and not constant_time_compare(found.body_mac, self.body_mac):
             raise Refusal(
@@ -82,7 +86,7 @@ class Slot:
     def keep(self, made: Made, status: int) -> None:
         """Writes the answer down, over one that is older than 24 hours."""
         IdempotentAnswer.objects.update_or_create(
-            tenant_id=self.tenant_id,
+            tenant_id=self.tenant_id or made.ids[0],
             route=self.route,
             key=self.key,
             defaults={
@@ -145,7 +149,7 @@ def _slot(request: Request) -> Slot | None:
         raise Refusal("INVALID", f"{HEADER}: {wrong}", {HEADER: [wrong]})
     data = json.dumps(request.data, sort_keys=True, separators=(",", ":"))
     mac = salted_hmac("keyseed.idempotency", data, algorithm="sha256").hexdigest()
-    return Slot(caller(request).tenant_id, _route(request), key, mac)
+    return Slot(home(request), _route(request), key, mac)
 
 
 def _route(request: Request) -> str:

@@ -13,6 +13,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from tenants import audit
 from tenants.errors import Refusal, invalid
 from tenants.models import APIKey, Tenant
 from tenants.roles import Role, includes
@@ -45,6 +46,8 @@ def create(
             made = APIKey.objects.create(
                 tenant=tenant, name=name, role=role.value, digest=digest(text), expires_at=expires_at
             )
+            data = {"name": name, "role": role.value, "expiresAt": expires_at}
+            audit.record("api-key.made", "api-key", made.id, tenant.id, data)
     except IntegrityError:
         raise Refusal("CONFLICT", "This key is in use already: take another one.") from None
     return made, text
@@ -72,7 +75,10 @@ def revoke(tenant_id: UUID, revoker: Role, key_id: UUID) -> None:
     others = usable(timezone.now()).filter(tenant_id=tenant_id, role=Role.OWNER.value).exclude(id=key_id)
     if role is Role.OWNER and found.revoked_at is None and not others.exists():
         raise Refusal("CONFLICT", "This is the tenant's last owner key: make another one first.")
-    APIKey.objects.filter(id=key_id, revoked_at__isnull=True).update(revoked_at=timezone.now())
+    if APIKey.objects.filter(id=key_id, revoked_at__isnull=True).update(revoked_at=timezone.now()):
+        audit.record(
+            "api-key.revoked", "api-key", key_id, tenant_id, {"name": found.name, "role": role.value}
+        )
 
 
 def usable(now: datetime) -> QuerySet[APIKey]:

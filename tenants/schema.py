@@ -47,7 +47,7 @@ class Schema(AutoSchema):
         bodies = super()._get_response_bodies(direction)
         for status, answer in bodies.items():
             answer["description"] = answer["description"] or HTTPStatus(int(status)).phrase
-        refused = self.resolve_serializer(Problem, "response")
+        refused = self.resolve_serializer(getattr(self.view, "refusal", Problem), "response")
         if refused is not None:
             bodies["default"] = {
                 "description": "Refused; `message` says what to do.",

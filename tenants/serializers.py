@@ -15,7 +15,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
-from tenants.models import APIKey, Tenant
+from tenants.models import APIKey, Member, Tenant
 from tenants.roles import Role
 
 ROLES = [role.value for role in Role]
@@ -193,4 +193,57 @@ class MadeAPIKey(APIKeySerializer):
     """A new API key. `key` is shown once; a repeated request gets `secretShown` instead."""
 
     key = serializers.CharField(required=False)
+    secretShown = serializers.BooleanField(required=False)
+
+
+class NewMember(Strict):
+    """A member to be made."""
+
+    userName = Text(max_length=150, help_text="What they sign in with: ASCII letters, digits and @ . + - _.")
+    role = one_of(*ROLES)
+    existing = YesNo(
+        required=False,
+        default=False,
+        help_text="The user is there already, in another tenant or once in this one, and keeps the password. Say so "
+        "only of one that you know: whoever made it may know its password.",
+    )
+
+
+class MemberChange(Strict):
+    """The member's new role."""
+
+    role = one_of(*ROLES)
+
+
+class MemberSerializer(serializers.Serializer[Member]):
+    """Somebody who may sign in to the admin and see this tenant there, as far as the role goes."""
+
+    id = serializers.UUIDField()
+    userName = serializers.CharField(source="user.username")
+    role = one_of(*ROLES)
+    createdAt = Moment(source="created_at")
+
+
+class MadeMember(MemberSerializer):
+    """A new member. `password` of a new user is shown once; a repeated request gets `secretShown` instead."""
+
+    password = serializers.CharField(required=False)
+    secretShown = serializers.BooleanField(required=False)
+
+
+class NewTenant(Strict):
+    """A tenant to be made."""
+
+    name = Text(max_length=100)
+    sandbox = YesNo(
+        required=False,
+        default=False,
+        help_text="Its devices may be claimed without proof, whoever they belong to.",
+    )
+
+
+class MadeTenant(TenantSerializer):
+    """A new tenant. `apiKey` is its first owner's, shown once; a repeated request gets `secretShown` instead."""
+
+    apiKey = serializers.CharField(required=False)
     secretShown = serializers.BooleanField(required=False)

@@ -21,6 +21,7 @@ from commands.machine import State
 from commands.models import Command
 from devices import services as device_services
 from devices.models import Device
+from tenants.admin import scope
 from tenants.admin.asking import Question, ask
 from tenants.admin.page import Page, by, said
 from tenants.errors import CODES, Refusal, invalid
@@ -134,10 +135,11 @@ def do(page: Page[Any], request: HttpRequest, key: str) -> HttpResponse:
     except Refusal as refusal:
         messages.error(request, said(refusal))
         return redirect(LIST)
-    devices = list(Device.objects.filter(id__in=chosen))
+    devices = list(page.get_queryset(request).select_related(None).filter(id__in=chosen))
     done = []
     for device in devices:
         try:
+            _check_role(request, device, BULK[key])
             BULK[key].do(device.tenant_id, device.id, by(request))
         except Refusal as refusal:
             refused[CODES[refusal.code].title].append(f"{device.id}: {refusal.message}")
@@ -150,8 +152,13 @@ def do(page: Page[Any], request: HttpRequest, key: str) -> HttpResponse:
 
 
 def _check(page: Page[Any], request: HttpRequest, bulk: Bulk) -> None:
-    if not page.has_view_permission(request) or not request.user.has_perm(bulk.permission):
+    if not page.has_view_permission(request) or not scope.may(request, bulk.permission):
         raise PermissionDenied
+
+
+def _check_role(request: HttpRequest, device: Device, bulk: Bulk) -> None:
+    if not scope.may(request, bulk.permission, device.tenant_id):
+        raise Refusal("FORBIDDEN", "Your role in the device's tenant does not allow this.")
 
 
 def _chosen(text: str) -> Sequence[UUID]:

@@ -18,6 +18,7 @@ from commands.machine import Input
 from commands.models import Command
 from devices.admin import DevicePage
 from devices.models import Device
+from tenants.admin import scope
 
 REPAIRS = frozenset({Input.RESET, Input.SKIP, Input.DELETE})
 EARLIER = "runs"
@@ -90,7 +91,7 @@ class DeviceAdmin(DevicePage):
         return {
             key: found
             for key, found in actions.items()
-            if key not in bulk.BULK or request.user.has_perm(bulk.BULK[key].permission)
+            if key not in bulk.BULK or scope.may(request, bulk.BULK[key].permission)
         }
 
     # ---- the page
@@ -103,7 +104,7 @@ class DeviceAdmin(DevicePage):
 
     def sections(self, request: HttpRequest, device: Device) -> dict[str, Any]:
         """The commands, and what can be done."""
-        may_see = self._may_see(request)
+        may_see = self._may_see(request, device)
         return {
             **super().sections(request, device),
             **(self._lists(request, device) if may_see else {}),
@@ -111,12 +112,12 @@ class DeviceAdmin(DevicePage):
             "buttons": repairs.buttons_of(request, device),
         }
 
-    def _may_see(self, request: HttpRequest) -> bool:
-        user = request.user
-        return user.has_perm("commands.view_command") or user.has_perm("commands.change_command")
+    def _may_see(self, request: HttpRequest, device: Device) -> bool:
+        either = ("commands.view_command", "commands.change_command")
+        return any(scope.may(request, permission, device.tenant_id) for permission in either)
 
     def _lists(self, request: HttpRequest, device: Device) -> dict[str, Any]:
-        current = lists.lines(lists.current(device), repairs.buttons_for(request, _of_run))
+        current = lists.lines(lists.current(device), repairs.buttons_for(request, device, _of_run))
         explanation = explained(device, lists.run(device))
         earlier = None
         if device.closed_through and (EARLIER in request.GET or not current):
@@ -142,4 +143,6 @@ def _of_run(command: Command) -> frozenset[Input]:
 def _reopening(request: HttpRequest, device: Device, working: bool) -> lists.Buttons:
     """Only the last closed run can be reopened, by a reset, and only while nothing stands behind it."""
     ids = frozenset[UUID]() if working else frozenset(c.id for c in lists.last_run(device).commands)
-    return repairs.buttons_for(request, lambda c: _of_run(c) & {Input.RESET} if c.id in ids else _NONE)
+    return repairs.buttons_for(
+        request, device, lambda c: _of_run(c) & {Input.RESET} if c.id in ids else _NONE
+    )

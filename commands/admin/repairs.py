@@ -18,6 +18,7 @@ from commands.admin.secrets import Given, Needed, SecretsForm
 from commands.machine import TABLE, Input, State
 from commands.models import Command
 from devices.models import Device
+from tenants.admin import scope
 from tenants.admin.asking import Question, ask
 from tenants.admin.page import Page, attempt, by
 
@@ -120,13 +121,19 @@ def buttons_of(request: HttpRequest, device: Device) -> Sequence[lists.Button]:
     return [
         lists.Button(repair.word, reverse(f"admin:{OF_DEVICE}", args=[device.id, key]), danger=key == "block")
         for key, repair in DEVICE.items()
-        if key in fitting and request.user.has_perm(repair.permission)
+        if key in fitting and scope.may(request, repair.permission, device.tenant_id)
     ]
 
 
-def buttons_for(request: HttpRequest, inputs: Callable[[Command], frozenset[Input]]) -> lists.Buttons:
-    """Makes the buttons of a command: what the table allows of `inputs`, and the operator's permissions."""
-    allowed = {key: repair for key, repair in COMMAND.items() if request.user.has_perm(repair.permission)}
+def buttons_for(
+    request: HttpRequest, device: Device, inputs: Callable[[Command], frozenset[Input]]
+) -> lists.Buttons:
+    """Makes the buttons of the device's commands: what the table allows of `inputs`, and the operator's permissions."""
+    allowed = {
+        key: repair
+        for key, repair in COMMAND.items()
+        if scope.may(request, repair.permission, device.tenant_id)
+    }
 
     def buttons(command: Command) -> Sequence[lists.Button]:
         return [
@@ -192,6 +199,9 @@ def _form(request: HttpRequest, needed: Needed) -> SecretsForm | None:
 
 
 def _device(page: Page[Any], request: HttpRequest, device_id: UUID, repair: Repair) -> Device:
-    if not page.has_view_permission(request) or not request.user.has_perm(repair.permission):
+    if not page.has_view_permission(request) or not scope.may(request, repair.permission):
         raise PermissionDenied
-    return get_object_or_404(Device, id=device_id)
+    device: Device = get_object_or_404(page.get_queryset(request), id=device_id)
+    if not scope.may(request, repair.permission, device.tenant_id):
+        raise PermissionDenied
+    return device

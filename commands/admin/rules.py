@@ -24,6 +24,7 @@ from commands.models import Rule
 from commands.preview import SHOWN, Preview, preview
 from commands.recipes import Filled
 from devices.admin.labels import STATUS, label
+from tenants.admin import scope
 from tenants.admin.asking import Question, ask
 from tenants.admin.page import Page, attempt, display
 from tenants.admin.times import moment
@@ -76,6 +77,7 @@ class Line:
 class RulePage(Page[Rule]):
     """Rules of all tenants; at most a hundred each."""
 
+    tenant_path = "tenant_id"
     list_display = ("name", "tenant", "state", "tags_shown", "given", "created")
     list_filter = (("tenant", AutocompleteSelectFilter),)
     list_select_related = ("tenant",)
@@ -144,7 +146,9 @@ class RulePage(Page[Rule]):
             raise Http404
         if not self.has_change_permission(request):
             raise PermissionDenied
-        rule, chosen = get_object_or_404(Rule, id=rule_id), SWITCHES[key]
+        rule, chosen = get_object_or_404(Rule, id=self._seen(request, rule_id)), SWITCHES[key]
+        if not self.has_change_permission(request, rule):
+            raise PermissionDenied
         back = reverse(PAGE, args=[rule.pk])
         if request.method != "POST":
             title, text = f"{chosen.word} rule {rule}?", chosen.text(preview(rule))
@@ -157,13 +161,17 @@ class RulePage(Page[Rule]):
             self.log_change(request, rule, f"Rule {chosen.done}.")
         return redirect(back)
 
+    def _seen(self, request: HttpRequest, rule_id: UUID) -> UUID | None:
+        """The id, if it is that of a rule that they see."""
+        return self.get_queryset(request).filter(id=rule_id).values_list("id", flat=True).first()
+
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         """The page with its commands, and what the rule would do now."""
         rule: Rule = context["original"]
         found = preview(rule)
-        if not request.user.has_perm("devices.view_device"):
+        if not scope.may(request, "devices.view_device", rule.tenant_id):
             found = _nameless(rule, found)
         context.update(
             buttons=self._buttons(request, rule),

@@ -19,6 +19,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from devices import credentials
 from devices.models import Credential, Device
+from tenants.admin import scope
 from tenants.admin.asking import Question, ask, show_once
 from tenants.admin.page import Page, attempt, by, said
 from tenants.errors import Refusal
@@ -47,6 +48,7 @@ class Line:
     """One credential as the page shows it; `revoke` is empty where the operator may not."""
 
     kind: str
+    serial: str
     created_at: datetime
     expires_at: datetime | None
     revoke: str
@@ -54,18 +56,18 @@ class Line:
 
 def read(request: HttpRequest, device: Device) -> Sequence[Line]:
     """The newest credentials. No statement here reads a digest."""
-    may = request.user.has_perm("devices.delete_credential")
+    may = scope.may(request, "devices.delete_credential", device.tenant_id)
     found = Credential.objects.filter(device=device).order_by("-created_at", "id")
-    rows = found.values_list("id", "kind", "created_at", "expires_at")[:MOST]
+    rows = found.values_list("id", "kind", "serial", "created_at", "expires_at")[:MOST]
     return [
-        Line(kind, made, ends, reverse(f"admin:{REVOKE}", args=[device.id, id]) if may else "")
-        for id, kind, made, ends in rows
+        Line(kind, serial, made, ends, reverse(f"admin:{REVOKE}", args=[device.id, id]) if may else "")
+        for id, kind, serial, made, ends in rows
     ]
 
 
 def link(request: HttpRequest, device: Device) -> str:
     """Where a new password is made, empty where the operator may not."""
-    may = request.user.has_perm("devices.add_credential")
+    may = scope.may(request, "devices.add_credential", device.tenant_id)
     return reverse(f"admin:{NEW_PASSWORD}", args=[device.id]) if may else ""
 
 
@@ -108,9 +110,12 @@ def revoke(page: Page[Any], request: HttpRequest, device_id: UUID, credential_id
 
 
 def _device(page: Page[Any], request: HttpRequest, device_id: UUID, permission: str) -> Device:
-    if not page.has_view_permission(request) or not request.user.has_perm(permission):
+    if not page.has_view_permission(request) or not scope.may(request, permission):
         raise PermissionDenied
-    return get_object_or_404(Device, id=device_id)
+    device: Device = get_object_or_404(page.get_queryset(request), id=device_id)
+    if not scope.may(request, permission, device.tenant_id):
+        raise PermissionDenied
+    return device
 
 
 def _back(device: Device) -> str:

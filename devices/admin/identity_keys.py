@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 from django.contrib import admin
+from django.db import transaction
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
@@ -16,8 +17,10 @@ from devices import identity_keys
 from devices.admin.filters import uuid
 from devices.models import IdentityKey
 from devices.serializers import PUBLIC_KEY_MOST
+from tenants import audit
 from tenants.admin.page import Page, display
 from tenants.admin.times import moment
+from tenants.audit import Act
 from tenants.errors import Refusal
 
 if TYPE_CHECKING:
@@ -109,6 +112,17 @@ class IdentityKeyPage(Page[IdentityKey]):
     def created(self, key: IdentityKey) -> SafeString:
         """When it came."""
         return moment(key.created_at)
+
+    def delete_model(self, request: HttpRequest, obj: IdentityKey) -> None:
+        """Forgets the key."""
+        self.delete_queryset(request, IdentityKey.objects.filter(pk=obj.pk))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[IdentityKey]) -> None:
+        """Forgets the keys."""
+        with transaction.atomic():
+            gone = list(queryset.values_list("device_id", flat=True))
+            queryset.delete()
+            audit.record_all(Act("identity-key.removed", "identity-key", id) for id in gone)
 
     def save_model(
         self, request: HttpRequest, obj: IdentityKey, form: ModelForm[IdentityKey], change: bool

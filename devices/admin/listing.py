@@ -25,6 +25,7 @@ TAGS_SHOWN = 4
 class DeviceList(Page[Device]):
     """The columns, filters and search."""
 
+    tenant_path = "tenant_id"
     list_display = ("device", "serial_number", "tenant", "status_label", "pending", "seen", "tags_shown")
     list_filter = (
         ("status", ChoicesDropdownFilter),

@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 from devices.admin.labels import STATUS, label
 from devices.models import Device, OutboxRow
 from devices.status import Status
+from tenants.admin import scope
 from tenants.admin.paging import MOST
 
 admin.site.index_template = "devices/overview.html"
@@ -31,22 +32,23 @@ class Tile:
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """What the first page shows to an operator who may see devices."""
-    user = request.user
-    if user.has_perm("devices.view_device"):
-        context["tiles"] = _tiles()
-    if user.has_perm("devices.view_outboxrow"):
+    """What the first page shows to whoever may see devices: of a member, those of his tenants."""
+    if scope.may(request, "devices.view_device"):
+        context["tiles"] = _tiles(
+            scope.limit(request, Device.objects.all(), "tenant_id", "devices.view_device")
+        )
+    if scope.may(request, "devices.view_outboxrow"):
         failed = _counted(OutboxRow.objects.filter(tries__gt=0))
         context["stuck"] = "" if failed == "0" else failed
     return context
 
 
-def _tiles() -> Sequence[Tile]:
+def _tiles(devices: QuerySet[Device]) -> Sequence[Tile]:
     page = reverse("admin:devices_device_changelist")
     return [
         Tile(
             label(status, STATUS),
-            _counted(Device.objects.filter(status=status)),
+            _counted(devices.filter(status=status)),
             f"{page}?status__exact={status}",
         )
         for status in Status

@@ -21,6 +21,7 @@ from devices.admin.labels import STATUS, label
 from devices.admin.listing import DeviceList
 from devices.models import Device
 from devices.status import Ownership
+from tenants.admin import scope
 from tenants.admin.page import by, display
 from tenants.admin.times import moment
 
@@ -149,13 +150,14 @@ class DevicePage(DeviceList):
     def sections(self, request: HttpRequest, device: Device) -> dict[str, Any]:
         """What the template shows besides the form."""
         return {
-            "moments": moments.read(device, self.named(device)) if _may(request, "timelineentry") else None,
-            "credentials": credentials.read(request, device) if _may(request, "credential") else None,
+            "moments": moments.read(device, self.named(device))
+            if _may(request, device, "timelineentry")
+            else None,
+            "credentials": credentials.read(request, device) if _may(request, device, "credential") else None,
             "new_password": credentials.link(request, device),
             "moments_most": moments.MOST,
         }
 
 
-def _may(request: HttpRequest, model: str) -> bool:
-    user = request.user
-    return user.has_perm(f"devices.view_{model}") or user.has_perm(f"devices.change_{model}")
+def _may(request: HttpRequest, device: Device, model: str) -> bool:
+    return any(scope.may(request, f"devices.{act}_{model}", device.tenant_id) for act in ("view", "change"))

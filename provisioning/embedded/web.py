@@ -15,6 +15,18 @@ from tenants.errors import Refusal
 
 THREADS = 8
 BODY_MOST = 2 * 1024 * 1024
+HEADERS_MOST = 32 * 1024
+"""Bytes before a body: the longest honest ones, a token and a full query, have a fifth of that."""
+
+BODY_IN_MEMORY = 64 * 1024
+"""Bytes of a body that is still coming in; the rest waits in a file."""
+
+CONNECTIONS_MOST = 400
+"""Open at once. The MQTT broker lives in the same process, with 1,024 files as a rule: some stay for it."""
+
+IDLE_SECONDS, LOOK_SECONDS = 20, 5
+"""A connection on which nothing comes is closed after so long, which is looked for every so often."""
+
 CODES = {413: "TOO_LARGE", 500: "INTERNAL"}
 
 
@@ -46,6 +58,12 @@ def server(host: str, port: int) -> Any:
         threads=THREADS,
         ident="",
         max_request_body_size=BODY_MOST,
+        max_request_header_size=HEADERS_MOST,
+        inbuf_overflow=BODY_IN_MEMORY,
+        connection_limit=CONNECTIONS_MOST,
+        channel_timeout=IDLE_SECONDS,
+        cleanup_interval=LOOK_SECONDS,
+        asyncore_use_poll=True,
     )
     made.channel_class = _Channel
     return made

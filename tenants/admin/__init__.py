@@ -1,5 +1,5 @@
-"""The admin's pages of tenants, their API keys and the operators themselves."""
+"""The admin's pages of tenants, their API keys, members and the operators themselves."""
 
-from tenants.admin import keys, operators, tenants
+from tenants.admin import audit, keys, members, operators, tenants
 
-__all__ = ["keys", "operators", "tenants"]
+__all__ = ["audit", "keys", "members", "operators", "tenants"]

@@ -19,6 +19,7 @@ from django.views.decorators.debug import sensitive_variables
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 
 from tenants import keys
+from tenants.admin import scope
 from tenants.admin.asking import Question, ask, show_once
 from tenants.admin.page import Page, attempt, display
 from tenants.admin.times import moment
@@ -34,6 +35,7 @@ COLOURS = {"valid": "success", "expired": "warning", "revoked": "danger"}
 class KeyPage(Page[APIKey]):
     """Keys are made and revoked, never changed: who holds one knows what it may do."""
 
+    tenant_path = "tenant_id"
     list_display = ("name", "tenant", "role", "state", "last_used", "expires", "created")
     list_filter = (("role", ChoicesDropdownFilter), ("tenant", AutocompleteSelectFilter))
     list_select_related = ("tenant",)
@@ -90,7 +92,8 @@ class KeyPage(Page[APIKey]):
         """Makes the key; its text waits on the request for the answer."""
         if change:
             return
-        made, text = keys.make(obj.tenant_id, Role.OWNER, obj.name, Role(obj.role), obj.expires_at)
+        maker = scope.role(request, obj.tenant_id)
+        made, text = keys.make(obj.tenant_id, maker, obj.name, Role(obj.role), obj.expires_at)
         obj.pk, obj.digest, obj.created_at = made.pk, made.digest, made.created_at
         request.made_key = text  # type: ignore[attr-defined]
 
@@ -125,12 +128,13 @@ class KeyPage(Page[APIKey]):
 
     def revoke(self, request: HttpRequest, key_id: UUID) -> HttpResponseBase:
         """Asks, then ends the key for good."""
-        key = get_object_or_404(APIKey, id=key_id)
+        key = get_object_or_404(self.get_queryset(request), id=key_id)
         if not self.has_change_permission(request, key):
             raise PermissionDenied
         if request.method != "POST":
             return self._ask(request, key)
-        act = transaction.atomic(lambda: keys.revoke(key.tenant_id, Role.OWNER, key.id))
+        revoker = scope.role(request, key.tenant_id)
+        act = transaction.atomic(lambda: keys.revoke(key.tenant_id, revoker, key.id))
         if attempt(request, act, f"{key} is revoked: requests with it are answered 401 from now on."):
             self.log_change(request, key, "Revoked.")
         return redirect(LIST)

@@ -10,6 +10,9 @@ from django.contrib.auth.hashers import is_password_usable
 from django.contrib.auth.models import Group, User
 from unfold.forms import UnfoldReadOnlyPasswordHashWidget
 
+from tenants.admin.scope import Scoped
+from tenants.admin.traced import Traced
+
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin
     from django.contrib.auth.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
@@ -43,14 +46,17 @@ admin.site.unregister(Group)
 
 
 @admin.register(User)
-class OperatorPage(UserAdmin, ModelAdmin):  # type: ignore[type-arg]
+class OperatorPage(Scoped, Traced, UserAdmin, ModelAdmin):  # type: ignore[type-arg]
     """People; their passwords are hashed by Django and never shown."""
 
+    traced_as = "user"
     form = OperatorForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
 
 
 @admin.register(Group)
-class GroupPage(GroupAdmin, ModelAdmin):  # type: ignore[type-arg]
+class GroupPage(Scoped, Traced, GroupAdmin, ModelAdmin):  # type: ignore[type-arg]
     """Groups of permissions."""
+
+    traced_as = "group"

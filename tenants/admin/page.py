@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from tenants.admin.paging import BoundedPaginator, ChangeList
+from tenants.admin.scope import Scoped
 from tenants.errors import CODES, Refusal
 
 __all__ = ["Page", "attempt", "by", "display", "said"]
@@ -38,8 +39,11 @@ else:
 M = TypeVar("M", bound=Model)
 
 
-class Page(ModelAdmin[M]):
-    """The pages of one model. Lists are in one order, the one that an index serves."""
+class Page(Scoped, ModelAdmin[M]):
+    """The pages of one model, for operators only unless they have a `tenant_path`.
+
+    Lists are in one order, the one that an index serves.
+    """
 
     paginator = BoundedPaginator
     show_full_result_count = False

@@ -6,10 +6,11 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
+from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from tenants import bootstrap
+from tenants import audit, bootstrap
 from tenants.admin.page import Page, display
 from tenants.admin.times import moment
 from tenants.errors import Refusal
@@ -40,6 +41,7 @@ class TenantForm(forms.ModelForm):  # type: ignore[type-arg]
 class TenantPage(Page[Tenant]):
     """A few thousand rows at most."""
 
+    tenant_path = "id"
     form = TenantForm
     list_display = ("name", "id", "sandbox", "created")
     search_fields = ("name",)
@@ -47,6 +49,13 @@ class TenantPage(Page[Tenant]):
     ordering = ("name",)
     fields = ("name", *OPTIONS, "id", "created")
     readonly_fields = ("id", "created")
+
+    def save_model(self, request: HttpRequest, obj: Tenant, form: ModelForm[Tenant], change: bool) -> None:
+        """Writes it, and what of it is new."""
+        super().save_model(request, obj, form, change)
+        if form.changed_data:
+            data = {name: form.cleaned_data[name] for name in form.changed_data}
+            audit.record("tenant.changed" if change else "tenant.made", "tenant", obj.id, obj.id, data)
 
     @display(description="Created (UTC)")
     def created(self, tenant: Tenant) -> SafeString:

@@ -12,7 +12,7 @@ from provisioning.mosquitto import MosquittoFiles, NoServiceUser
 
 
 class Command(BaseCommand):
-    help = "Writes Mosquitto's password_file and acl_file from the credentials in the database."
+    help = "Writes Mosquitto's password_file, acl_file, device_ca.pem and crl.pem from the credentials in the database."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("folder", type=Path, metavar="DIR", help="where Mosquitto looks for them")
