@@ -19,7 +19,8 @@ from commands import services as commands
 from commands.models import Command
 from devices import services as devices
 from devices.models import Device, OutboxRow, TimelineEntry
-from tenants.models import Tenant
+from tenants.models import Member, Tenant
+from tenants.roles import Role
 from tests.rest.cast import Board
 
 DEVICES = "/admin/devices/device/"
@@ -79,6 +80,20 @@ def operator(name: str = "anna", *permissions: str) -> Operator:
     client = browser()
     client.force_login(user)
     return Operator(user, client)
+
+
+def member(name: str, of: Tenant, role: Role, *more: tuple[Tenant, Role]) -> Operator:
+    """A member of this tenant, and of others."""
+    user = User.objects.create(username=name, is_staff=True)
+    for one, held in ((of, role), *more):
+        Member.objects.create(user=user, tenant=one, role=held)
+    client = browser()
+    client.force_login(user)
+    return Operator(user, client)
+
+
+def every_permission() -> list[Permission]:
+    return list(Permission.objects.all())
 
 
 def browser(**options: Any) -> Client:

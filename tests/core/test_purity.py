@@ -26,6 +26,7 @@ CORE = {
     "devices.status",
     "provisioning.messages",
     "provisioning.throttle",
+    "tenants.chain",
     "tenants.errors",
 }
 

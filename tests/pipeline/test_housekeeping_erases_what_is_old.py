@@ -221,8 +221,13 @@ def test_once_more_changes_nothing(failed: Device) -> None:
     assert not OutboxRow.objects.exists()
 
 
-def test_the_clock_knows_it_and_the_sweep() -> None:
+def test_the_clock_knows_every_task() -> None:
     schedule = {entry["task"]: entry["schedule"] for entry in current_app.conf.beat_schedule.values()}
-    assert schedule == {"provisioning.housekeeping": 3600.0, "provisioning.outbox": 10.0}
+    assert schedule == {
+        "provisioning.housekeeping": 3600.0,
+        "provisioning.outbox": 10.0,
+        "provisioning.seal_audit": 10.0,
+        "provisioning.webhooks": 10.0,
+    }
     current_app.loader.import_default_modules()
     assert schedule.keys() <= current_app.tasks.keys()

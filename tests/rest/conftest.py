@@ -1,8 +1,15 @@
 """What REST tests share."""
 
 import pytest
+from pytest_django.fixtures import Settings
 
 from tests.rest.cast import Board, Cast, assemble
+
+
+@pytest.fixture(autouse=True)
+def unhurried(settings: Settings) -> None:
+    """These tests ask more in a minute than people do; those of the limits set their own."""
+    settings.KEYSEED_KEY_RATE = settings.KEYSEED_STRANGER_RATE = 0
 
 
 @pytest.fixture

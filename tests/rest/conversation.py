@@ -62,7 +62,9 @@ def live(cast: Cast) -> Life:
         {"id": served[1]["id"], "ok": False, "error": {"code": 4, "message": "no"}},
     )
     rule, bulk = _rule(call), _claims(cast, call, made["id"])
-    _read_all(call, made["id"], ids[1], key["id"], secret["id"], rule, bulk)
+    hook, signing = _webhook(call)
+    member, password = _member(call)
+    _read_all(call, made["id"], ids[1], key["id"], secret["id"], rule, bulk, hook, member)
     call("POST", f"{device}/provisioning/{ids[1]}/reset")
     board.do_all()
     last = call("POST", f"{device}/provisioning", {"request": FINISHED}).body["id"]
@@ -77,16 +79,27 @@ def live(cast: Cast) -> Life:
         call("POST", f"{device}/{verb}")
         call("GET", f"{device}/explain")
     call("PATCH", device, {"name": "pump 2", "group": "g"})
-    _read_all(call, made["id"], ids[2], key["id"], secret["id"], rule, bulk)
+    _read_all(call, made["id"], ids[2], key["id"], secret["id"], rule, bulk, hook, member)
     call("DELETE", f"/v1/provisioning-rules/{rule}")
+    call("DELETE", f"/v1/webhooks/{hook}")
     call("DELETE", f"/v1/identity-keys/{made['id']}")
     call("DELETE", f"{device}/credentials/{secret['id']}")
+    call("DELETE", f"/v1/members/{member}")
     call("DELETE", f"/v1/api-keys/{key['id']}")
     call("PATCH", "/v1/tenant", {"jwtWithoutExpiry": True})
     call("GET", "/v1/api-keys")
     call("DELETE", device)
     body = encrypted_key().splitlines()
-    return Life(heard, [PSK_SECRET, SESAME, body[2]], [key["key"], secret["secret"]])
+    return Life(heard, [PSK_SECRET, SESAME, body[2]], [key["key"], secret["secret"], password, *signing])
+
+
+def _member(call: Callable[..., Answer]) -> tuple[str, str]:
+    """A member with another role than at first; the id, and the password that was shown."""
+    body = {"userName": "mia", "role": "viewer"}
+    made = call("POST", "/v1/members", body, Idempotency_Key="m").body
+    call("POST", "/v1/members", body, Idempotency_Key="m")
+    call("PATCH", f"/v1/members/{made['id']}", {"role": "editor"})
+    return str(made["id"]), str(made["password"])
 
 
 def _rule(call: Callable[..., Answer]) -> str:
@@ -100,6 +113,21 @@ def _rule(call: Callable[..., Answer]) -> str:
     call("POST", f"/v1/provisioning-rules/{rule}/preview")
     call("PATCH", f"/v1/provisioning-rules/{rule}", {"active": True})
     return str(rule)
+
+
+def _webhook(call: Callable[..., Answer]) -> tuple[str, list[str]]:
+    """A webhook that hears of all that follows, and waits; its id and the secrets that were shown."""
+    body = {"url": "https://127.0.0.1/", "events": ["*"]}
+    call("POST", "/v1/webhooks", body)
+    body["url"] = "https://hooks.example.com/keyseed"
+    made = call("POST", "/v1/webhooks", body, Idempotency_Key="c").body
+    call("POST", "/v1/webhooks", body, Idempotency_Key="c")
+    hook = f"/v1/webhooks/{made['id']}"
+    call("POST", f"{hook}/test")
+    call("PATCH", hook, {"description": "all of it"})
+    rotated = call("POST", f"{hook}/rotate-secret").body
+    call("POST", f"{hook}/resume")
+    return str(made["id"]), [made["secret"], rotated["secret"]]
 
 
 def _claims(cast: Cast, call: Callable[..., Answer], device: str) -> str:
@@ -120,10 +148,18 @@ def _claims(cast: Cast, call: Callable[..., Answer], device: str) -> str:
 
 
 def _read_all(
-    call: object, device: str, command: str, key: str, credential: str, rule: str, bulk: str
+    call: object,
+    device: str,
+    command: str,
+    key: str,
+    credential: str,
+    rule: str,
+    bulk: str,
+    hook: str,
+    member: str,
 ) -> None:
     ids = {"device_id": device, "command_id": command, "key_id": key, "credential_id": credential}
-    ids |= {"rule_id": rule, "bulk_id": bulk}
+    ids |= {"rule_id": rule, "bulk_id": bulk, "webhook_id": hook, "member_id": member}
     assert callable(call)
     for route, method in CALLS:
         if method == "GET":

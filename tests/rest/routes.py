@@ -8,7 +8,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from config.urls import ALIAS
 from tenants.ids import IdConverter
-from tenants.roles import Role
+from tenants.roles import Platform, Role
 from tenants.views import Endpoint
 from tests.pki.make import p256
 from tests.rest.cast import CONFIG
@@ -25,7 +25,7 @@ class Route:
     view: type[Endpoint]
 
     @property
-    def roles(self) -> Mapping[str, Role]:
+    def roles(self) -> Mapping[str, Role | Platform]:
         return self.view.roles
 
     @property
@@ -62,6 +62,8 @@ def _below(patterns: list[URLPattern | URLResolver], prefix: str) -> Iterator[Ro
 
 BODIES: dict[tuple[str, str], Any] = {
     ("api-keys", "POST"): {"name": "ci", "role": "viewer"},
+    ("members", "POST"): {"userName": "mia", "role": "viewer"},
+    ("member", "PATCH"): {"role": "viewer"},
     ("devices", "POST"): {"name": "new"},
     ("device", "PATCH"): {"name": "renamed"},
     ("credentials", "POST"): {"kind": "password"},
@@ -71,6 +73,8 @@ BODIES: dict[tuple[str, str], Any] = {
     ("rule", "PATCH"): {"description": "for every pump"},
     ("tags", "POST"): {"tag": "pumps"},
     ("bulk-claims", "POST"): "no token,pumps\n",
+    ("webhooks", "POST"): {"url": "https://hooks.example.com/keyseed", "events": ["*"]},
+    ("webhook", "PATCH"): {"description": "for the dashboard"},
     ("onboarding", "POST"): "pump 17,,pumps,,no certificate\n",
     ("identity-keys", "POST"): {
         "deviceId": "50363154-3931-44f0-8022-121b6401627d",
@@ -82,5 +86,8 @@ BODIES: dict[tuple[str, str], Any] = {
 ALONE = {"identity-keys", "identity-key"}
 """Addresses that are shut where there is more than one tenant."""
 
-CALLS = [(route, method) for route in routes() for method in route.methods]
+PLATFORM = {"tenants", "one-tenant"}
+"""Addresses of the platform key."""
+
+CALLS = [(route, method) for route in routes() for method in route.methods if route.name not in PLATFORM]
 NAMES = [f"{method} {route.template}" for route, method in CALLS]

@@ -67,7 +67,6 @@ def test_a_public_key_is_kept_beside_a_password(cast: Cast, device: str, path: s
         ({"kind": "psk"}, "kind"),
         ({"kind": None}, "kind"),
         ({"kind": {}}, "kind"),
-        ({"kind": "certificate", "certificate": "x"}, "kind"),
         ({"kind": "password", "overlap": -1}, "overlap"),
         ({"kind": "password", "overlap": 7 * 24 * 3600 + 1}, "overlap"),
         ({"kind": "password", "overlap": "60"}, "overlap"),
@@ -87,10 +86,6 @@ def test_a_wrong_field_is_named_and_nothing_is_made(cast: Cast, path: str, body:
     answer = cast.editor.post(path, body)
     assert (answer.status, answer.fields) == (400, [field])
     assert not Credential.objects.exists()
-
-
-def test_certificates_say_that_they_are_not_taken_yet(cast: Cast, path: str) -> None:
-    assert "no certificates yet" in cast.editor.post(path, {"kind": "certificate"}).message
 
 
 def test_a_revoked_credential_ends_its_session(cast: Cast, device: str, path: str) -> None:

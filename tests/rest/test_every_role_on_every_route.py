@@ -14,6 +14,8 @@ IDS = {
     "key_id": unknown(),
     "rule_id": unknown(),
     "bulk_id": unknown(),
+    "webhook_id": unknown(),
+    "member_id": unknown(),
 }
 
 EXPECTED = {
@@ -51,11 +53,26 @@ EXPECTED = {
     "POST v1/provisioning-rules/{rule_id}/preview": "viewer",
     "GET v1/provisioning/tags": "viewer",
     "POST v1/provisioning/tags": "editor",
+    "GET v1/webhooks": "viewer",
+    "POST v1/webhooks": "admin",
+    "GET v1/webhooks/{webhook_id}": "viewer",
+    "PATCH v1/webhooks/{webhook_id}": "admin",
+    "DELETE v1/webhooks/{webhook_id}": "admin",
+    "POST v1/webhooks/{webhook_id}/rotate-secret": "admin",
+    "POST v1/webhooks/{webhook_id}/resume": "admin",
+    "POST v1/webhooks/{webhook_id}/test": "admin",
+    "GET v1/webhooks/{webhook_id}/deliveries": "viewer",
     "GET v1/tenant": "viewer",
     "PATCH v1/tenant": "owner",
+    "GET v1/audit-log": "admin",
     "GET v1/api-keys": "admin",
     "POST v1/api-keys": "admin",
     "DELETE v1/api-keys/{key_id}": "admin",
+    "GET v1/members": "admin",
+    "POST v1/members": "owner",
+    "GET v1/members/{member_id}": "admin",
+    "PATCH v1/members/{member_id}": "owner",
+    "DELETE v1/members/{member_id}": "owner",
 }
 
 

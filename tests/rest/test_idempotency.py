@@ -17,14 +17,14 @@ from commands.models import Command, Rule
 from devices.models import BulkRequest, Credential, Device
 from tenants.auth import Caller
 from tenants.idempotency import Made, create
-from tenants.models import APIKey, IdempotentAnswer
+from tenants.models import APIKey, IdempotentAnswer, Member, Webhook
 from tenants.parsers import StrictJSONParser
 from tests.pki.make import p256
 from tests.rest.cast import CONFIG, DEVICES, FINISHED, Answer, Cast
 from tests.rest.material import public_pem
 from tests.rest.routes import BODIES, CALLS, Route
 
-MADE = (Device, Command, Credential, APIKey, Rule, BulkRequest)
+MADE = (Device, Command, Credential, APIKey, Rule, BulkRequest, Webhook, Member)
 CREATES = [(route, method) for route, method in CALLS if method in route.view.creates]
 
 
@@ -42,11 +42,11 @@ def test_the_same_request_again_is_answered_the_same(
     again = cast.owner.post(path(route, device), body, Idempotency_Key="k-1")
     assert first.status == again.status == (202 if "bulkOpsRequestId" in first.body else 201)
     assert [model.objects.count() for model in MADE] == counts
-    secret = {"key", "secret"} & set(first.body)
+    secret = {"key", "secret", "password"} & set(first.body)
     shown = {name: first.body[name] for name in first.body if name not in secret}
     assert again.body == ({**shown, "secretShown": True} if secret else shown)
     other = cast.owner.post(path(route, device), body, Idempotency_Key="k-2")
-    if route.name == "rules":
+    if route.name in ("rules", "members"):
         assert other.body["code"] == "NAME_TAKEN"
         return
     assert other.status == first.status
@@ -54,7 +54,18 @@ def test_the_same_request_again_is_answered_the_same(
 
 
 def test_every_post_that_makes_something_takes_a_key() -> None:
-    wanted = {"devices", "credentials", "commands", "batch", "api-keys", "rules", "bulk-claims", "onboarding"}
+    wanted = {
+        "devices",
+        "credentials",
+        "commands",
+        "batch",
+        "api-keys",
+        "rules",
+        "bulk-claims",
+        "onboarding",
+        "webhooks",
+        "members",
+    }
     assert {route.name for route, _ in CREATES} == wanted
 
 

@@ -27,7 +27,11 @@ def objects(person: Person) -> dict[str, str]:
     rule = person.post("/v1/provisioning-rules", BODIES["rules", "POST"]).body["id"]
     ids = {"device_id": device, "command_id": command, "credential_id": credential, "key_id": key}
     bulk = person.post(f"{DEVICES}/bulk", BODIES["bulk-claims", "POST"]).body["bulkOpsRequestId"]
-    return {**ids, "rule_id": rule, "bulk_id": bulk}
+    name = f"mia-{person.tenant.name}"
+    member = person.post("/v1/members", {"userName": name, "role": "viewer"}).body["id"]
+    hook = person.post("/v1/webhooks", BODIES["webhooks", "POST"]).body["id"]
+    ids |= {"webhook_id": hook}
+    return {**ids, "rule_id": rule, "bulk_id": bulk, "member_id": member}
 
 
 def asked(person: Person, route: Route, method: str, ids: dict[str, str]) -> tuple[Answer, list[str]]:

@@ -76,6 +76,25 @@ def mosquitto_sub() -> Path:
 
 
 @cache
+def rabbitmq() -> Path:
+    """The program rabbitmq-server, as Debian has it: its own script, not the one that asks for root. Raises Missing."""
+    return _debian("rabbitmq", "rabbitmq-server", "usr/lib/rabbitmq/bin/rabbitmq-server")
+
+
+@cache
+def epmd() -> Path:
+    """The program epmd of the Erlang that RabbitMQ needs. Raises Missing."""
+    return _debian("epmd", "rabbitmq-server", "usr/lib/erlang/bin/epmd")
+
+
+@cache
+def erlang() -> Path:
+    """The folder of that Erlang. Raises Missing."""
+    rabbitmq()
+    return next(root / "usr/lib/erlang" for root in _debians() if (root / "usr/lib/erlang").exists())
+
+
+@cache
 def chromium() -> Path:
     """A Chromium or Chrome that starts. Raises Missing."""
     for found in _on_path("chromium", "google-chrome", "google-chrome-stable", "chromium-browser"):
@@ -99,6 +118,8 @@ ALL: dict[str, Callable[[], Path]] = {
     "mosquitto": mosquitto,
     "mosquitto_pub": mosquitto_pub,
     "mosquitto_sub": mosquitto_sub,
+    "rabbitmq": rabbitmq,
+    "epmd": epmd,
     "chromium": chromium,
     "node": node,
 }
@@ -106,6 +127,18 @@ ALL: dict[str, Callable[[], Path]] = {
 
 def _client(name: str) -> Path:
     return next(_on_path(name), None) or _packaged(name, "mosquitto-clients", f"usr/bin/{name}")
+
+
+def _debian(name: str, package: str, path: str) -> Path:
+    if "machine" in SOURCES and (Path("/") / path).exists():
+        return Path("/") / path
+    return _packaged(name, package, path)
+
+
+def _debians() -> Iterator[Path]:
+    if "machine" in SOURCES:
+        yield Path("/")
+    yield packages.ROOT
 
 
 def _on_path(*names: str) -> Iterator[Path]:
