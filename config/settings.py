@@ -128,6 +128,8 @@ if not STATIC_ROOT.is_dir():
     WHITENOISE_USE_FINDERS = True
     warnings.filterwarnings("ignore", message="No directory at", category=UserWarning)
 
+# Where a sign-in leads that came to /admin/login/ itself.
+LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},

@@ -76,7 +76,10 @@ def of_device(device_id: UUID, tenant_id: UUID) -> Actor:
 
 def of_user(user: User) -> Actor:
     """Who signed in to the admin: a member of tenants, or an operator, who is of none."""
-    tenants = [] if user.is_superuser else list(user.memberships.values_list("tenant_id", flat=True)[:2])  # type: ignore[attr-defined]
+    from tenants.models import Member  # settings name this module before there are models
+
+    held = Member.objects.filter(user_id=user.pk).values_list("tenant_id", flat=True)
+    tenants = [] if user.is_superuser else list(held[:2])
     kind = Kind.MEMBER if tenants else Kind.OPERATOR
     only = tenants[0] if len(tenants) == 1 else None
     return Actor(kind, str(user.pk), user.get_username(), only, current().address)

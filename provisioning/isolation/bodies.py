@@ -33,6 +33,7 @@ KNOWN: Mapping[str, Callable[[str], Body]] = {
     "changeRule": lambda marker: {"description": marker},
     "describeTag": lambda marker: {"tag": marker, "description": marker},
     "createTenant": lambda marker: {"name": marker},
+    "changeMember": lambda marker: {"role": "viewer"},
     "changeTenant": lambda marker: {},
     "createWebhook": lambda marker: {"url": f"https://{marker}.invalid/", "events": [EVENT]},
     "changeWebhook": lambda marker: {"description": marker},

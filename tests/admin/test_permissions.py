@@ -4,6 +4,7 @@ from collections.abc import Callable
 from uuid import uuid4
 
 import pytest
+from django.contrib.auth.models import User
 
 from commands.models import Command
 from devices.models import Credential, Device
@@ -121,6 +122,14 @@ def test_a_stranger_is_asked_to_sign_in(db: None) -> None:
         answer = people.browser().post(path)
         assert answer.status_code == 302
         assert answer.headers["Location"].startswith("/admin/login/")
+
+
+def test_who_signs_in_at_the_sign_in_page_itself_comes_to_the_first_page(db: None) -> None:
+    User.objects.create_superuser("otto", password="a password of a person")
+    signed_in = people.browser().post(
+        "/admin/login/", {"username": "otto", "password": "a password of a person"}
+    )
+    assert (signed_in.status_code, signed_in.headers["Location"]) == (302, "/admin/")
 
 
 def test_a_post_from_elsewhere_is_refused(anna: Operator) -> None:
