@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
-
-from django.conf import settings
 
 from commands.catalogue import TYPES
 from commands.store import Content
-from pki.sealing import Sealer
-
-
-@lru_cache(maxsize=4)
-def _sealer(keys: tuple[str, ...]) -> Sealer:
-    return Sealer(keys)
+from devices.field_keys import sealer
 
 
 def sealed(secrets: Mapping[str, str]) -> str | None:
     """The secrets as they are stored, None where there are none."""
-    return _sealer(tuple(settings.KEYSEED_FIELD_KEYS)).seal(secrets) if secrets else None
+    return sealer().seal(secrets) if secrets else None
 
 
 class Erased(Exception):
@@ -32,4 +24,4 @@ def opened(type: str, content: Content) -> Mapping[str, object]:
         if TYPES[type].secrets:
             raise Erased("Its secrets are gone. Reset it and send them again.")
         return content.params
-    return {**content.params, **_sealer(tuple(settings.KEYSEED_FIELD_KEYS)).open(content.secrets)}
+    return {**content.params, **sealer().open(content.secrets)}

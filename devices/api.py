@@ -202,6 +202,7 @@ class Credentials(Endpoint):
 
 def _made(asker: Caller, device_id: UUID, given: Mapping[str, Any]) -> MadeSecret:
     if given["kind"] == Credential.Kind.PASSWORD:
+        credentials.check_overlap(given["overlap"])
         return credentials.add_password(asker.tenant_id, device_id, given["overlap"], asker.by)
     if given["kind"] == Credential.Kind.CERTIFICATE:
         days = given.get("validityDays", DAYS)

@@ -23,16 +23,15 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
-from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from devices import outbox
+from devices.field_keys import sealer
 from devices.models import Credential, DeviceCA, RevokedCertificate
 from pki import device_ca
 from pki.device_ca import Reason, Revoked
 from pki.errors import Invalid
-from pki.sealing import Sealer
 from tenants.errors import invalid
 
 FORGET_AFTER = timedelta(days=1)
@@ -216,7 +215,7 @@ def _make(now: datetime) -> DeviceCA:
     plain = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
     return DeviceCA.objects.create(
         certificate=_pem(certificate),
-        private_key=Sealer(settings.KEYSEED_FIELD_KEYS).seal({"key": plain}),
+        private_key=sealer().seal({"key": plain}),
         created_at=now,
         ends_at=certificate.not_valid_after_utc,
     )
@@ -224,7 +223,7 @@ def _make(now: datetime) -> DeviceCA:
 
 def _opened(row: DeviceCA) -> Authority:
     """Raises `pki.sealing.CannotOpen` where the field key is not configured."""
-    plain = Sealer(settings.KEYSEED_FIELD_KEYS).open(row.private_key)["key"]
+    plain = sealer().open(row.private_key)["key"]
     key = load_pem_private_key(plain.encode(), None)
     assert isinstance(key, ec.EllipticCurvePrivateKey)
     return Authority(row, x509.load_pem_x509_certificate(row.certificate.encode()), key)

@@ -12,12 +12,12 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from devices import certificates, journal, outbox, passwords, store, timeline
+from devices.field_keys import sealer
 from devices.models import Credential, Device
 from devices.status import ProvisioningState
 from devices.timeline import Entry
 from pki import requests
 from pki.errors import Invalid
-from pki.sealing import Sealer
 from tenants.errors import Refusal, invalid
 
 OVERLAP_MOST = 7 * 24 * 3600
@@ -37,12 +37,22 @@ class Made:
     secret: str | None = None
 
 
+def check_overlap(overlap: int) -> None:
+    """Raises `Refusal` where the broker keeps one password a device: the old one would open nothing any more."""
+    if overlap and (settings.KEYSEED_MOSQUITTO_DIR or settings.KEYSEED_MOSQUITTO_DYNSEC):
+        raise invalid(
+            "overlap",
+            "This installation's broker keeps one password a device, so the old one cannot stay beside the new: "
+            "send 0, and bring the new one to the device by another way than its MQTT session.",
+        )
+
+
 def add_password(tenant_id: UUID, device_id: UUID, overlap: int, by: str) -> Made:
     """A new password for a device of this tenant; the old ones die after `overlap` seconds, 0: at once."""
     secret = passwords.new()
     made = _add(tenant_id, device_id, Credential.Kind.PASSWORD, overlap, by, digest=passwords.digest(secret))
     if settings.KEYSEED_MOSQUITTO_DYNSEC:
-        sealed = Sealer(settings.KEYSEED_FIELD_KEYS).seal({SEALED: secret})
+        sealed = sealer().seal({SEALED: secret})
         outbox.put(outbox.Kind.CREDENTIALS, [device_id], made.created_at, secret=sealed)
     return Made(made, secret)
 

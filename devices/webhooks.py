@@ -9,7 +9,6 @@ import secrets
 from base64 import b32encode
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from uuid import UUID
 
 from django.conf import settings
@@ -19,7 +18,8 @@ from django.utils import timezone
 
 from devices import events, hook_addresses
 from devices.event_kinds import Event, Kind
-from pki.sealing import CannotOpen, Sealer
+from devices.field_keys import sealer
+from pki.sealing import CannotOpen
 from tenants import audit
 from tenants.errors import Refusal
 from tenants.models import Tenant, Webhook, WebhookDelivery
@@ -74,7 +74,7 @@ def make(tenant_id: UUID, url: str, kinds: Sequence[str], description: str) -> t
             url=url,
             events=list(dict.fromkeys(kinds)),
             description=description,
-            secret=_sealer().seal({"secret": text}),
+            secret=sealer().seal({"secret": text}),
             created_at=timezone.now(),
         )
         _note(tenant_id)
@@ -110,7 +110,7 @@ def rotate(tenant_id: UUID, webhook_id: UUID) -> str:
     text, now = _new_secret(), timezone.now()
     with transaction.atomic():
         held = _hold_one(tenant_id, webhook_id)
-        sealed = _sealer().seal({"secret": text, **_old(held, now + OVERLAP)})
+        sealed = sealer().seal({"secret": text, **_old(held, now + OVERLAP)})
         Webhook.objects.filter(id=webhook_id).update(secret=sealed)
         _record("secret-rotated", held)
     return text
@@ -119,7 +119,7 @@ def rotate(tenant_id: UUID, webhook_id: UUID) -> str:
 def _old(held: Webhook, until: datetime) -> Mapping[str, str]:
     """The secret that goes; nothing where its field key is lost, which a rotation is the way out of."""
     try:
-        return {"old": _sealer().open(held.secret)["secret"], "until": until.isoformat()}
+        return {"old": sealer().open(held.secret)["secret"], "until": until.isoformat()}
     except CannotOpen:
         return {}
 
@@ -158,7 +158,7 @@ def test(tenant_id: UUID, webhook_id: UUID) -> UUID:
 
 def secrets_at(webhook: Webhook, at: datetime) -> list[str]:
     """The secrets that sign at this time, the newest first. Raises `pki.sealing.CannotOpen`."""
-    held = _sealer().open(webhook.secret)
+    held = sealer().open(webhook.secret)
     signing = [held["secret"]]
     if "old" in held and at.astimezone(UTC) < datetime.fromisoformat(held["until"]):
         signing.append(held["old"])
@@ -190,12 +190,3 @@ def _record(what: str, webhook: Webhook, data: Mapping[str, object] | None = Non
 def _note(tenant_id: UUID) -> None:
     listens = Webhook.objects.filter(tenant_id=tenant_id, paused_at__isnull=True).exists()
     Tenant.objects.filter(id=tenant_id).exclude(has_webhooks=listens).update(has_webhooks=listens)
-
-
-@lru_cache(maxsize=4)
-def _sealer_of(keys: tuple[str, ...]) -> Sealer:
-    return Sealer(keys)
-
-
-def _sealer() -> Sealer:
-    return _sealer_of(tuple(settings.KEYSEED_FIELD_KEYS))

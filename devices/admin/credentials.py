@@ -82,6 +82,7 @@ def new_password(page: Page[Any], request: HttpRequest, device_id: UUID) -> Http
         question = Question(f"New password for {device}?", text, "Make a new password", back, form=form)
         return ask(request, page, question, device)
     try:
+        credentials.check_overlap(form.cleaned_data["overlap"])
         with transaction.atomic():
             made = credentials.add_password(
                 device.tenant_id, device.id, form.cleaned_data["overlap"], by(request)

@@ -6,14 +6,12 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 from uuid import UUID
 
-from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
-from devices import credentials, passwords
+from devices import credentials, field_keys, passwords
 from devices.models import Credential, Device, OutboxRow
 from devices.outbox import Kind
-from pki.sealing import Sealer
 from provisioning.dynsec.records import Wanted
 
 KINDS = (Credential.Kind.PASSWORD, Credential.Kind.CERTIFICATE)
@@ -43,7 +41,7 @@ def secrets(wanted: Mapping[UUID, Wanted]) -> dict[UUID, str]:
     Raises `pki.sealing.CannotOpen` where its key is not configured.
     """
     rows = OutboxRow.objects.filter(kind=Kind.CREDENTIALS.value, device_id__in=list(wanted))
-    sealer = Sealer(settings.KEYSEED_FIELD_KEYS)
+    sealer = field_keys.sealer()
     found: dict[UUID, str] = {}
     for device_id, sealed in rows.exclude(secret="").values_list("device_id", "secret"):
         one = wanted.get(device_id) if device_id else None

@@ -174,7 +174,7 @@ def people(life: Life, device: Device) -> None:
     right = life.planted["DJANGO_SUPERUSER_PASSWORD"]
     assert caller.post_form("/admin/login/", {**sign_in, "password": right})[0] == 302
     path = f"/admin/devices/device/{device.id}/credentials/new-password/"
-    _, page = caller.post_form(path, {"overlap": "3600"}, shown=True)
+    _, page = caller.post_form(path, {"overlap": "0"}, shown=True)
     life.plant("a password made in the admin", doors.shown_once(page))
     tenant = life.rest("GET", "/tenant")["id"]
     fields = {"tenant": tenant, "name": "by hand", "role": "viewer"}

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from django.utils import timezone
+from pytest_django.fixtures import Settings
 
 from devices.models import Credential, OutboxRow
 from tests.admission import admit
@@ -49,6 +50,17 @@ def test_an_overlap_leaves_the_old_one_for_so_long(cast: Cast, device: str, path
     assert timedelta(minutes=59) < left <= timedelta(hours=1)
     Credential.objects.filter(id=old["id"]).update(expires_at=timezone.now())
     assert not admit(device, old["secret"])
+
+
+@pytest.mark.parametrize("setting", ["KEYSEED_MOSQUITTO_DIR", "KEYSEED_MOSQUITTO_DYNSEC"])
+def test_an_overlap_that_the_broker_cannot_keep_is_refused(
+    path: str, cast: Cast, settings: Settings, setting: str
+) -> None:
+    setattr(settings, setting, "somewhere")
+    refused = cast.editor.post(path, {"kind": "password", "overlap": 60})
+    assert (refused.status, refused.fields) == (400, ["overlap"])
+    assert "one password a device" in refused.message
+    assert cast.viewer.get(path).body["items"] == []
 
 
 def test_a_public_key_is_kept_beside_a_password(cast: Cast, device: str, path: str) -> None:
