@@ -13,8 +13,9 @@ from tests.standalone.rest import Owner
 
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """A running installation."""
-    with Installation(tmp_path_factory.mktemp("standalone") / "data") as running:
+    """A running installation; strangers ask more of it in a minute here than the limit lets them."""
+    settings = {"KEYSEED_STRANGER_RATE": "0", "KEYSEED_KEY_RATE": "0"}
+    with Installation(tmp_path_factory.mktemp("standalone") / "data", settings=settings) as running:
         yield running
 
 
