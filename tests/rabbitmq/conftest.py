@@ -1,4 +1,4 @@
-"""RabbitMQ with its MQTT plugin, set up as docs/deployment.md says, and the whole of Keyseed beside it."""
+"""RabbitMQ with its MQTT plugin, set up as docs/brokers.md says, and the whole of Keyseed beside it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,8 @@ class Installation:
     """The broker, Keyseed's processes, and what a test does with them."""
 
     broker: RabbitMQ
-    processes: Running
+    web: Running
+    workers: Running
 
     def device(self) -> Owned:
         """A new one with one command and a password."""
@@ -102,23 +103,32 @@ class Owned:
 
 
 @pytest.fixture(scope="session")
-def installation(
+def asking(
     django_db_setup: None, postgres: Postgres, redis: Redis, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Installation]:
-    """All of it; RabbitMQ takes a quarter of a minute to come up, the others come up meanwhile."""
+) -> Iterator[tuple[RabbitMQ, Running]]:
+    """The broker and the web part that it asks; it takes a quarter of a minute to come up."""
     folder = tmp_path_factory.mktemp("rabbitmq")
-    with running(folder, postgres) as processes, ThreadPoolExecutor() as threads, ExitStack() as stack:
-        asked = f"http://{ports.HOST}:{processes.http_port}/broker/rabbitmq/{TOKEN}"
+    with running(folder, postgres) as web, ThreadPoolExecutor() as threads, ExitStack() as stack:
+        asked = f"http://{ports.HOST}:{web.http_port}/broker/rabbitmq/{TOKEN}"
         broker = RabbitMQ(folder / "broker", ASKS.format(web=asked).splitlines())
         stack.callback(broker.close)
         broker.prepare()
         up = threads.submit(broker.start)
-        processes.environment = {**processes.environment, **its(broker)}
-        for name in ("web", "jobs", "inbound"):
-            processes.start(name)
+        web.start("web", **its(broker))
         up.result()
-        processes.start("gateway")
-        yield Installation(broker, processes)
+        yield broker, web
+
+
+@pytest.fixture(scope="module")
+def installation(
+    asking: tuple[RabbitMQ, Running], postgres: Postgres, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Installation]:
+    """All of it. What takes tasks ends with each file: the queues are those of all tests."""
+    broker, web = asking
+    with running(tmp_path_factory.mktemp("workers"), postgres) as workers:
+        for name in ("jobs", "inbound", "gateway"):
+            workers.start(name, **its(broker))
+        yield Installation(broker, web, workers)
 
 
 def its(broker: RabbitMQ) -> dict[str, str]:

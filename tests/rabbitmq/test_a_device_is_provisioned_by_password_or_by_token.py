@@ -33,7 +33,7 @@ def test_it_gets_and_does_its_commands(installation: Installation, healthy: Owne
         accepted = answer(session, device.topic("json/accepted"))
     assert set(accepted["results"].values()) == {"stored"}
     assert device.device.row.status == Status.PROVISIONED.value
-    for log in (installation.processes.text, installation.broker.log_text()):
+    for log in (installation.web.text, installation.workers.text, installation.broker.log_text()):
         assert TOKEN not in log
         assert device.password not in log
 
