@@ -6,15 +6,12 @@ import time
 from collections.abc import Callable
 
 import pytest
-from django.db import transaction
 
 from commands import services
-from devices import credentials
-from devices import services as device_services
-from devices.models import Credential
 from tests.admission import admit
 from tests.mosquitto.clients import Session, refused
 from tests.mosquitto.conftest import Installation, Owned
+from tests.mosquitto.ways_out import block, delete, renew, revoke
 from tests.pipeline.cast import WHO
 from tests.pipeline.running import Running
 
@@ -36,24 +33,6 @@ def let_in(owned: Owned, seconds: float = SECONDS) -> bool:
             return False
         time.sleep(0.02)
     return True
-
-
-def block(owned: Owned) -> None:
-    services.block(owned.device.tenant_id, owned.device.id, WHO)
-
-
-def delete(owned: Owned) -> None:
-    device_services.delete(owned.device.tenant_id, owned.device.id)
-
-
-def revoke(owned: Owned) -> None:
-    newest = Credential.objects.filter(device_id=owned.device.id).latest("created_at")
-    with transaction.atomic():
-        credentials.revoke(owned.device.tenant_id, owned.device.id, newest.id, WHO)
-
-
-def renew(owned: Owned) -> None:
-    owned.renewed()
 
 
 @pytest.mark.parametrize("does", [block, delete, revoke, renew])

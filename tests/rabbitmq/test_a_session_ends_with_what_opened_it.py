@@ -6,37 +6,17 @@ import time
 from collections.abc import Callable
 
 import pytest
-from django.db import transaction
 from django.utils import timezone
 
 from commands import services
-from devices import credentials
-from devices import services as device_services
-from devices.models import Credential, OutboxRow
+from devices.models import OutboxRow
+from tests.mosquitto.ways_out import block, delete, renew, revoke
 from tests.pipeline.cast import WHO
 from tests.rabbitmq.conftest import Owned
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 SECONDS = 2.0
-
-
-def block(owned: Owned) -> None:
-    services.block(owned.device.tenant_id, owned.device.id, WHO)
-
-
-def delete(owned: Owned) -> None:
-    device_services.delete(owned.device.tenant_id, owned.device.id)
-
-
-def revoke(owned: Owned) -> None:
-    newest = Credential.objects.filter(device_id=owned.device.id).latest("created_at")
-    with transaction.atomic():
-        credentials.revoke(owned.device.tenant_id, owned.device.id, newest.id, WHO)
-
-
-def renew(owned: Owned) -> None:
-    owned.renewed()
 
 
 @pytest.mark.parametrize("does", [block, delete, revoke, renew])

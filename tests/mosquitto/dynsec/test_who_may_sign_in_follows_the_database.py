@@ -10,9 +10,7 @@ import pytest
 from devices.models import OutboxRow
 from tests.mosquitto.conftest import Installation, Owned
 from tests.mosquitto.test_who_may_sign_in_follows_the_database import (
-    block,
     let_in,
-    revoke,
     test_a_change_of_one_leaves_the_other_sessions_alone,
     test_a_device_that_is_made_now_gets_in_now,
     test_a_new_password_opens_at_once,
@@ -20,6 +18,7 @@ from tests.mosquitto.test_who_may_sign_in_follows_the_database import (
     test_mosquitto_knows_one_password_a_device_the_newest,
     test_the_session_ends_and_does_not_come_back,
 )
+from tests.mosquitto.ways_out import block, revoke
 from tests.pipeline.running import Running
 
 pytestmark = pytest.mark.django_db(transaction=True)
