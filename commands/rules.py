@@ -18,7 +18,7 @@ from django.utils import timezone
 from commands import placeholders, sealing, services
 from commands.models import Rule, RuleCommand, RuleMark, RuleTag
 from commands.services import Checked, New
-from tenants import audit
+from tenants import audit, store
 from tenants.errors import Refusal
 from tenants.models import Tenant
 
@@ -96,7 +96,7 @@ def make(
 ) -> UUID:
     """A new rule; an active one goes to devices from now on. Raises `Refusal` NAME_TAKEN or TOO_MANY."""
     with transaction.atomic():
-        _hold(tenant_id)
+        store.lock(tenant_id)
         if Rule.objects.filter(tenant_id=tenant_id).count() >= RULES_MOST:
             raise Refusal("TOO_MANY", f"You have {RULES_MOST} rules, which is the most: delete one first.")
         _check_name(tenant_id, fields["name"])
@@ -145,13 +145,9 @@ def delete(tenant_id: UUID, rule_id: UUID) -> None:
         rule.delete()
 
 
-def _hold(tenant_id: UUID) -> None:
-    Tenant.objects.select_for_update(no_key=True).get(id=tenant_id)
-
-
 def _hold_rule(tenant_id: UUID, rule_id: UUID) -> Rule:
     """The stronger lock waits for those who are giving the rule, and keeps others from beginning to."""
-    _hold(tenant_id)
+    store.lock(tenant_id)
     rule = Rule.objects.select_for_update().filter(tenant_id=tenant_id, id=rule_id).first()
     if rule is None:
         raise not_found()

@@ -12,14 +12,13 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from commands import catalogue, news, run, sealing, store
 from commands.models import Command
 from commands.status import Run, status
-from devices import events, journal, outbox, timeline
+from devices import events, journal, outbox, proof, timeline
 from devices import store as devices
 from devices.row import DeviceRow
 from devices.timeline import Entry
@@ -109,7 +108,7 @@ def next_position(held: Run) -> int:
 
 def check_proven(device: DeviceRow, secrets: bool) -> None:
     """Raises `Refusal` CLAIM_UNPROVEN where a device that may be anybody's would carry secrets."""
-    if secrets and device.unproven and settings.KEYSEED_UNPROVEN_SECRETS != "allow":
+    if secrets and device.unproven and not proof.secrets_allowed():
         raise Refusal(
             "CLAIM_UNPROVEN",
             "Nothing proves yet that this device is yours, so it carries no secrets. Put its public key on it with "

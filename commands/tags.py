@@ -11,9 +11,8 @@ from django.utils import timezone
 
 from commands.models import ProvisioningTag
 from devices.models import Tag
-from tenants import audit
+from tenants import audit, store
 from tenants.errors import Refusal
-from tenants.models import Tenant
 
 TAGS_MOST = 1_000
 """Described tags a tenant."""
@@ -29,7 +28,7 @@ def of_tenant(tenant_id: UUID) -> QuerySet[ProvisioningTag]:
 def describe(tenant_id: UUID, tag: str, description: str | None) -> bool:
     """Writes the description, None leaving one that is there; whether the tag is new. Raises `Refusal` TOO_MANY."""
     with transaction.atomic():
-        Tenant.objects.select_for_update(no_key=True).get(id=tenant_id)
+        store.lock(tenant_id)
         known = ProvisioningTag.objects.filter(tenant_id=tenant_id)
         if found := known.filter(tag=tag).first():
             if description is not None:

@@ -143,9 +143,13 @@ def valid_passwords() -> Mapping[str, str]:
     }
 
 
+def alive(now: datetime) -> Q:
+    """Which credentials have not ended by then."""
+    return Q(expires_at__isnull=True) | Q(expires_at__gt=now)
+
+
 def _valid(now: datetime) -> QuerySet[Credential]:
-    alive = Q(expires_at__isnull=True) | Q(expires_at__gt=now)
-    return Credential.objects.filter(alive, kind=Credential.Kind.PASSWORD)
+    return Credential.objects.filter(alive(now), kind=Credential.Kind.PASSWORD)
 
 
 def _retire(old: Q, now: datetime, overlap: timedelta) -> int:
@@ -154,7 +158,7 @@ def _retire(old: Q, now: datetime, overlap: timedelta) -> int:
     if not overlap:
         return found.delete()[0]
     ends = now + overlap
-    return found.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=ends)).update(expires_at=ends)
+    return found.filter(alive(ends)).update(expires_at=ends)
 
 
 def _end_sessions(device_id: UUID, now: datetime, overlap: int, gone: int) -> None:

@@ -13,10 +13,10 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
-from devices import journal, passwords, proof, store, timeline
+from devices import credentials, journal, passwords, proof, store, timeline
 from devices.models import Credential, Device, IdentityKey
 from devices.proof import Proof
 from devices.status import Ownership
@@ -125,8 +125,7 @@ def _prove(device: Device, token: Token) -> None:
 
 
 def _valid(device_id: UUID, kind: Credential.Kind) -> QuerySet[Credential]:
-    alive = Q(expires_at__isnull=True) | Q(expires_at__gt=timezone.now())
-    return Credential.objects.filter(alive, device_id=device_id, kind=kind)
+    return Credential.objects.filter(credentials.alive(timezone.now()), device_id=device_id, kind=kind)
 
 
 # ---- what a sign-in proves; seldom anything new, so that a device that polls costs no writing

@@ -20,7 +20,7 @@ from devices import events, hook_addresses
 from devices.event_kinds import Event, Kind
 from devices.field_keys import sealer
 from pki.sealing import CannotOpen
-from tenants import audit
+from tenants import audit, store
 from tenants.errors import Refusal
 from tenants.models import Tenant, Webhook, WebhookDelivery
 
@@ -66,7 +66,7 @@ def make(tenant_id: UUID, url: str, kinds: Sequence[str], description: str) -> t
     check_url(url)
     text = _new_secret()
     with transaction.atomic():
-        _hold(tenant_id)
+        store.lock(tenant_id)
         if Webhook.objects.filter(tenant_id=tenant_id).count() >= MOST:
             raise Refusal("TOO_MANY", f"A tenant has at most {MOST} webhooks: delete one that is not needed.")
         made = Webhook.objects.create(
@@ -169,12 +169,8 @@ def _new_secret() -> str:
     return "whsec_" + b32encode(secrets.token_bytes(20)).decode().lower()
 
 
-def _hold(tenant_id: UUID) -> None:
-    Tenant.objects.select_for_update(no_key=True).get(id=tenant_id)
-
-
 def _hold_one(tenant_id: UUID, webhook_id: UUID) -> Webhook:
-    _hold(tenant_id)
+    store.lock(tenant_id)
     found = Webhook.objects.select_for_update(no_key=True).filter(tenant_id=tenant_id, id=webhook_id).first()
     if found is None:
         raise not_found()

@@ -20,7 +20,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
-from devices import sign_in
+from devices import credentials, sign_in
 from devices.models import Credential, RevokedCertificate
 from devices.sign_in import NotSignedIn, SignedIn
 from provisioning import asking, mqtt
@@ -184,8 +184,7 @@ def _by_certificate(device_id: str, asked: Asked) -> SignedIn:
             "It gave neither a password nor a certificate in its name that the broker verified."
         )
     now, its_own = timezone.now(), Q(device_id=device_id)
-    alive = Q(expires_at__isnull=True) | Q(expires_at__gt=now)
-    valid = Credential.objects.filter(alive, its_own, kind=Credential.Kind.CERTIFICATE)
+    valid = Credential.objects.filter(credentials.alive(now), its_own, kind=Credential.Kind.CERTIFICATE)
     found = valid.select_related("device").first()
     if found is None:
         raise NotSignedIn("It has no valid certificate of the device CA.")

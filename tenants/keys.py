@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from tenants import audit
+from tenants import audit, store
 from tenants.errors import Refusal, invalid
 from tenants.models import APIKey, Tenant
 from tenants.roles import Role, includes
@@ -66,7 +66,7 @@ def make(
 def revoke(tenant_id: UUID, revoker: Role, key_id: UUID) -> None:
     """The key opens nothing from now on; doing it twice does no harm. Raises `Refusal`."""
     # Who takes owner keys away holds the tenant: of two at once, one must see that the other was before.
-    Tenant.objects.select_for_update(no_key=True).get(id=tenant_id)
+    store.lock(tenant_id)
     found = APIKey.objects.filter(tenant_id=tenant_id, id=key_id).first()
     if found is None:
         raise not_found()

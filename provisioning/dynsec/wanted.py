@@ -19,8 +19,7 @@ KINDS = (Credential.Kind.PASSWORD, Credential.Kind.CERTIFICATE)
 
 def devices(ids: Collection[UUID] | None = None) -> dict[UUID, Wanted]:
     """Every one of these devices, None: of all, that has a valid password or certificate, blocked or not."""
-    alive = Q(expires_at__isnull=True) | Q(expires_at__gt=timezone.now())
-    valid = Credential.objects.filter(alive, kind__in=KINDS)
+    valid = Credential.objects.filter(credentials.alive(timezone.now()), kind__in=KINDS)
     if ids is not None:
         valid = valid.filter(device_id__in=ids)
     given: dict[UUID, dict[str, str]] = defaultdict(dict)
